@@ -1,0 +1,60 @@
+# Every command of the project. `make` alone lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+PYTEST := $(RUN) pytest
+PLAYBOOK := $(RUN) scripts/exclusive ansible-playbook
+LINK := build/collections/ansible_collections/detnet/testbed
+
+.PHONY: help
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: site
+site: $(VENV)/controller ## Bring up the pocket testbed, send traffic through it, show what happened
+	@$(PLAYBOOK) playbooks/site.yml
+
+.PHONY: teardown
+teardown: $(VENV)/controller ## Take the testbed away again; the machine is left as it was
+	@$(PLAYBOOK) playbooks/teardown.yml
+
+.PHONY: doctor
+doctor: $(VENV)/controller ## Say what this machine can do, what follows from that, and the way out
+	@$(RUN) ansible-playbook playbooks/doctor.yml
+
+.PHONY: check
+check: lint unit ## Lint and unit tests, in under 2 minutes
+
+.PHONY: lint
+lint: $(VENV)/development ## Check style, types and documentation
+	@$(RUN) scripts/lint
+
+.PHONY: unit
+unit: $(VENV)/development
+	@$(PYTEST) -q tests/unit
+
+.PHONY: scenario
+scenario: $(VENV)/development ## Run one molecule scenario: make scenario NAME=pocket_end_to_end
+	@$(RUN) scripts/exclusive molecule test --scenario-name "$(or $(NAME),$(error Name a scenario: make scenario NAME=$(firstword $(notdir $(wildcard molecule/*_*)))))"
+
+.PHONY: test
+test: $(VENV)/development ## Run every test: what continuous integration runs
+	@$(RUN) scripts/test
+
+.PHONY: soak
+soak: $(VENV)/development ## Run the long campaigns that make test has a short round of
+	@$(PYTEST) --soak tests/system
+
+.PHONY: pin
+pin: ## Renew the pinned requirements from requirements/*.in
+	@scripts/environment pin
+
+$(VENV)/%: requirements/%.txt scripts/environment | $(LINK)
+	@scripts/environment $*
+
+$(LINK):
+	@mkdir -p $(@D) && ln -sfn ../../../.. $@
