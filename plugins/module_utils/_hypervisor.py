@@ -1,0 +1,123 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt's domains on this machine, as this collection sees them.
+
+Errors are libvirt.libvirtError, or HypervisorError where libvirt cannot be used at all.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import typing as t
+
+from ansible_collections.detnet.testbed.plugins.module_utils import _domain_xml
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed
+
+try:
+    import libvirt
+
+    LIBVIRT_ERROR: type[Exception] = libvirt.libvirtError
+    HAS_LIBVIRT = True
+except ImportError:
+    LIBVIRT_ERROR = RuntimeError  # never raised: main() refuses before
+    HAS_LIBVIRT = False
+
+URI = "qemu:///system"
+SHUTDOWN_TIMEOUT_S = 30.0
+POLL_S = 0.25
+
+
+class HypervisorError(Exception):
+    """libvirt cannot be reached; the message says why and the way out."""
+
+
+class Hypervisor:
+    """The connection to libvirt; use it as a context."""
+
+    def __init__(self, connection: t.Any) -> None:
+        self.connection = connection
+
+    def __enter__(self) -> Hypervisor:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.connection.close()
+
+    def domains(self) -> dict[str, Observed]:
+        """Return all domains by name, also those that are not ours."""
+        found = {}
+        for domain in self.connection.listAllDomains():
+            # A domain may go away between the list and the question.
+            with contextlib.suppress(LIBVIRT_ERROR):
+                found[domain.name()] = _domain_xml.observed(domain.XMLDesc(_inactive(domain)), _state(domain))
+        return found
+
+    def active(self, name: str) -> bool:
+        """Return whether a domain runs; a domain that does not exist does not run."""
+        try:
+            return bool(self._domain(name).isActive())
+        except LIBVIRT_ERROR:
+            return False
+
+    def define(self, xml: str) -> None:
+        self.connection.defineXML(xml)
+
+    def start(self, name: str) -> None:
+        self._domain(name).create()
+
+    def resume(self, name: str) -> None:
+        self._domain(name).resume()
+
+    def stop(self, name: str) -> None:
+        """Ask the guest to shut down; switch it off if it has not after SHUTDOWN_TIMEOUT_S seconds."""
+        domain = self._domain(name)
+        deadline = time.monotonic() + SHUTDOWN_TIMEOUT_S
+        if _state(domain) == "running":  # a paused guest hears nothing
+            domain.shutdown()
+            while domain.isActive() and time.monotonic() < deadline:
+                time.sleep(POLL_S)
+        if domain.isActive():
+            domain.destroy()
+
+    def remove(self, name: str) -> None:
+        """Switch a domain off at once and forget it."""
+        domain = self._domain(name)
+        if domain.isActive():
+            domain.destroy()
+        domain.undefineFlags(
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        )
+
+    def statistics(self, name: str) -> dict[str, int]:
+        """Return memory_mib, vcpus and cpu_time_ns of a domain."""
+        _state_number, memory_kib, _used_kib, vcpus, cpu_time_ns = self._domain(name).info()
+        return {"memory_mib": memory_kib // 1024, "vcpus": vcpus, "cpu_time_ns": cpu_time_ns}
+
+    def _domain(self, name: str) -> t.Any:
+        return self.connection.lookupByName(name)
+
+
+def connect() -> Hypervisor:
+    """Return the connection to the libvirt of this machine. Raises HypervisorError."""
+    # libvirt prints each error as well as raising it.
+    libvirt.registerErrorHandler(lambda _context, _error: None, None)
+    try:
+        return Hypervisor(libvirt.open(URI))
+    except libvirt.libvirtError as exc:
+        raise HypervisorError(
+            f"cannot connect to libvirt at {URI}: {exc}; start it with the role detnet.testbed.hypervisor"
+        ) from exc
+
+
+def _inactive(domain: t.Any) -> int:
+    # What a running domain was defined as, without what libvirt added when it started.
+    return int(libvirt.VIR_DOMAIN_XML_INACTIVE) if domain.isPersistent() else 0
+
+
+def _state(domain: t.Any) -> str:
+    state, _reason = domain.state()
+    if state in (libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_CRASHED):
+        return "stopped"
+    return "paused" if state in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED) else "running"

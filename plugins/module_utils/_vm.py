@@ -1,0 +1,223 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A VM of an end host as a value: what is wanted, what is wrong with it, what has to be done for it.
+
+Nothing here touches the machine. Messages name the VM, the cause and the way out.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import ipaddress
+import os
+import re
+import typing as t
+
+Description = dict[str, t.Any]  # a VM's wanted options, as JSON can carry them
+
+MAX_ID = 4094  # a VM's id is the last tag of its packets, a VLAN id
+MAX_SOCKET_PATH_BYTES = 107  # sun_path without its final zero, unix(7)
+QUEUE_SIZES = (256, 512, 1024)  # what QEMU takes for a vhost-user device
+MANAGEMENT_PORT_BASE = 20000
+
+MULTICAST_BIT = 0x01  # of a MAC address's first byte
+LOCAL_BIT = 0x02
+# Another locally administered prefix than the data interface's: no two interfaces of a guest are alike.
+MANAGEMENT_BIT = 0x04
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # also the guest's host name, RFC 1123
+MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [^\n]*)?", re.ASCII)
+
+
+class VmError(Exception):
+    """Something about one VM or its host cannot be done; the message says what, why and the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Vm:
+    """What is wanted of one VM; all but the accelerator ("auto", "kvm", "tcg") makes up its description."""
+
+    id: int
+    name: str
+    memory_mib: int
+    vcpus: int
+    mac: str  # of net0, the data interface
+    address: str  # of net0, with the prefix length: "10.20.0.11/24"
+    socket: str  # the vhost-user socket of net0
+    socket_server: str  # who listens on it: "switch" or "qemu"
+    queue_size: int  # entries of each ring of net0
+    image: str  # directory with vmlinuz, initrd.img and root.ext4 or root.qcow2
+    directory: str  # the VM's own files
+    management_address: str  # of the end host, where the guest's SSH is reached
+    ssh_authorized_key: str
+    accelerator: str = "auto"
+
+    @property
+    def description(self) -> Description:
+        """Return what the domain carries as its metadata; a difference here means another VM."""
+        description = dataclasses.asdict(self)
+        del description["accelerator"]
+        return description
+
+    @property
+    def management_port(self) -> int:
+        return MANAGEMENT_PORT_BASE + self.id
+
+    @property
+    def management_mac(self) -> str:
+        """Return the MAC address of mgmt0, derived from net0's."""
+        return f"{int(self.mac[:2], 16) ^ MANAGEMENT_BIT:02x}{self.mac[2:]}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Observed:
+    """What libvirt says about a domain. The description is None for a domain that is not ours."""
+
+    state: str  # "running", "stopped" or "paused"
+    accelerator: str  # "kvm" or "tcg"
+    description: Description | None
+
+    @property
+    def active(self) -> bool:
+        return self.state != "stopped"
+
+
+def directory(state_dir: str, vm_id: int) -> str:
+    """Return where the files of a VM are."""
+    return os.path.join(state_dir, f"vm-{vm_id:02d}")
+
+
+def from_params(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> Vm:
+    """Return the VM that an entry of the option vms and the options shared by all describe.
+
+    Raises VmError if the entry lacks an option that an existing VM needs.
+    """
+    missing = sorted(key for key, value in entry.items() if value is None)
+    if missing:
+        raise VmError(f"VM {entry['name']} lacks {', '.join(missing)}; only state=absent does without")
+    return Vm(
+        **{**entry, "mac": entry["mac"].lower()},
+        image=os.path.realpath(shared["image"]),
+        directory=directory(shared["state_dir"], entry["id"]),
+        management_address=shared["management_address"],
+        ssh_authorized_key=shared["ssh_authorized_key"].strip(),
+        accelerator=shared["accelerator"],
+    )
+
+
+def problems(vms: t.Sequence[Vm]) -> list[str]:
+    """Return what is wrong with the VMs of one end host in themselves and together; empty if nothing is."""
+    return [f"VM {vm.name}: {problem}" for vm in vms for problem in _faults(vm)] + duplicates(vms)
+
+
+def duplicates(vms: t.Sequence[Vm]) -> list[str]:
+    """Return a message for each value that VMs of one end host share but must not."""
+    unique: dict[str, t.Callable[[Vm], t.Any]] = {
+        "id": lambda vm: vm.id,
+        "name": lambda vm: vm.name,
+        "MAC address": lambda vm: vm.mac,
+        "IP address": lambda vm: vm.address.partition("/")[0],
+        "socket": lambda vm: vm.socket,
+    }
+    found = []
+    for what, value_of in unique.items():
+        owners = collections.defaultdict(list)
+        for vm in vms:
+            owners[value_of(vm)].append(vm.name)
+        found += [
+            f"VMs {', '.join(names)} have the same {what} {value}; give each its own"
+            for value, names in owners.items()
+            if len(names) > 1
+        ]
+    return found
+
+
+def _faults(vm: Vm) -> t.Iterator[str]:
+    if not 0 <= vm.id <= MAX_ID:
+        yield f"the id {vm.id} is outside 0..{MAX_ID}; choose one inside"
+    if not NAME.fullmatch(vm.name):
+        yield "the name is no host name; use at most 63 of a-z, 0-9 and inner hyphens"
+    if vm.memory_mib < 1 or vm.vcpus < 1:
+        yield f"memory_mib={vm.memory_mib}, vcpus={vm.vcpus} must be at least 1; correct them"
+    if vm.queue_size not in QUEUE_SIZES:
+        yield f"queue_size={vm.queue_size} is none of {', '.join(map(str, QUEUE_SIZES))}; choose one of them"
+    yield from _mac_faults(vm.mac)
+    yield from _address_faults(vm.address)
+    for what, path in (("socket", vm.socket), ("image", vm.image), ("state_dir", vm.directory)):
+        if not os.path.isabs(path) or any(ord(character) < ord(" ") for character in path):
+            yield f"{what} {path!r} is no absolute path of printable characters; correct it"
+    if len(os.fsencode(vm.socket)) > MAX_SOCKET_PATH_BYTES:
+        yield (
+            f"the socket path {vm.socket} is longer than {MAX_SOCKET_PATH_BYTES} bytes;"
+            " choose a shorter testbed_run_dir or end host name"
+        )
+    try:
+        ipaddress.IPv4Address(vm.management_address)
+    except ValueError:
+        yield f"management_address {vm.management_address!r} is no IPv4 address of the end host; give it one"
+    if not vm.ssh_authorized_key or not all(map(PUBLIC_KEY.fullmatch, vm.ssh_authorized_key.splitlines())):
+        # Never show the value: it may be a private key.
+        yield "ssh_authorized_key is no list of OpenSSH public keys, one a line; give what a .pub file has"
+
+
+def _mac_faults(mac: str) -> t.Iterator[str]:
+    if not MAC.fullmatch(mac):
+        yield f"the MAC address {mac!r} is not of the form 02:00:00:00:00:01; correct it"
+        return
+    first = int(mac[:2], 16)
+    if first & MULTICAST_BIT:
+        yield f"the MAC address {mac} is a group address; make its first byte even"
+    elif not first & LOCAL_BIT:
+        yield f"the MAC address {mac} is not locally administered; let its first byte be 02, 06, 0a or 0e"
+
+
+def _address_faults(address: str) -> t.Iterator[str]:
+    try:
+        interface = ipaddress.IPv4Interface(address)
+    except ValueError:
+        yield f"the address {address!r} is not of the form 10.20.0.11/24; correct it"
+        return
+    network = interface.network
+    if "/" not in address:
+        yield f"the address {address} has no prefix length; write {address}/24 or what your network has"
+    elif network.prefixlen < 31 and interface.ip in (network.network_address, network.broadcast_address):
+        yield f"the address {address} is the network's or its broadcast address; choose another"
+
+
+def steps(state: str, vm: Vm | None, observed: Observed | None, leftovers: bool) -> tuple[str, ...]:
+    """Return what has to be done for one VM, in order: of remove, delete, create, start, resume, stop.
+
+    remove and create concern the domain, delete the files.
+
+    state is the wanted one; vm is None for state=absent; observed is None if there is no domain;
+    leftovers says whether files of the VM exist.
+    """
+    if vm is None:
+        return (("remove",) if observed else ()) + (("delete",) if observed or leftovers else ())
+    if observed is None:
+        return ("create", "start") if state == "running" else ("create",)
+    if differs(vm, observed):
+        again = state == "running" or (state == "present" and observed.active)
+        return ("remove", "create", "start") if again else ("remove", "create")
+    moves = {
+        ("running", "stopped"): ("start",),
+        ("running", "paused"): ("resume",),
+        ("stopped", "running"): ("stop",),
+        ("stopped", "paused"): ("stop",),
+    }
+    return moves.get((state, observed.state), ())
+
+
+def differs(vm: Vm, observed: Observed) -> bool:
+    """Return whether the domain is another one than wanted; "auto" is content with the accelerator it has."""
+    return vm.description != observed.description or vm.accelerator not in ("auto", observed.accelerator)
+
+
+def state_after(before: Observed | None, done: t.Sequence[str]) -> str:
+    """Return the state of a VM after its steps: "absent", "stopped", "running" or "paused"."""
+    if not done:
+        return before.state if before else "absent"
+    return {"delete": "absent", "create": "stopped", "stop": "stopped"}.get(done[-1], "running")

@@ -1,0 +1,119 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a VM: its disk, keys and console log, and what libvirt and QEMU leave behind."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import shutil
+import stat
+import subprocess
+
+from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import DISK_FORMATS
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
+
+BOOT_FILES = ("vmlinuz", "initrd.img")
+ROOT_FILES = tuple(f"root{suffix}" for suffix in DISK_FORMATS)
+HOST_KEY = "ssh_host_ed25519_key"
+AUTHORIZED_KEYS = "ssh_authorized_keys"
+DISK = "disk.qcow2"
+CONSOLE = "console.log"
+BUILDER = "the role detnet.testbed.base_image"
+LIBVIRT_LOGS = "/var/log/libvirt/qemu"
+COMMAND_TIMEOUT_S = 60
+
+
+def root_image(image: str) -> str:
+    """Return the root file system image in the directory image. Raises VmError if a file is missing there."""
+    missing = [name for name in BOOT_FILES if not os.path.isfile(os.path.join(image, name))]
+    roots = [path for name in ROOT_FILES if os.path.isfile(path := os.path.join(image, name))]
+    if not roots:
+        missing.append(" or ".join(ROOT_FILES))
+    if missing:
+        raise VmError(f"the image {image} lacks {', '.join(missing)}; build it with {BUILDER}")
+    return roots[0]
+
+
+def create(vm: Vm, root: str) -> None:
+    """Write the files of vm anew, its disk as an overlay on root; a host key that exists is kept.
+
+    Raises VmError if a command fails, OSError if a file cannot be written.
+    """
+    # QEMU has to pass through, nobody has to look in; libvirt hands it each file.
+    os.makedirs(vm.directory, mode=0o711, exist_ok=True)
+    previous = os.umask(0o077)
+    try:
+        with open(os.path.join(vm.directory, AUTHORIZED_KEYS), "w", encoding="utf-8") as keys:
+            keys.write(vm.ssh_authorized_key + "\n")
+        _create_host_key(os.path.join(vm.directory, HOST_KEY), vm.name)
+        _delete_logs(os.path.join(vm.directory, CONSOLE))
+        disk = os.path.join(vm.directory, DISK)
+        backing_format = DISK_FORMATS[os.path.splitext(root)[1]]
+        _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", root, "-F", backing_format, disk])
+    finally:
+        os.umask(previous)
+
+
+def delete(name: str, directory: str) -> None:
+    """Delete the files of the VM name in its directory, and libvirt's log of it."""
+    if os.path.isdir(directory):
+        shutil.rmtree(directory)
+    _delete_logs(os.path.join(LIBVIRT_LOGS, f"{name}.log"))
+
+
+def host_key(directory: str) -> str | None:
+    """Return a VM's public SSH host key, "ssh-ed25519 AAAA…" without comment; None if it has none yet."""
+    try:
+        with open(os.path.join(directory, f"{HOST_KEY}.pub"), encoding="ascii") as key:
+            return " ".join(key.read().split()[:2])
+    except FileNotFoundError:
+        return None
+
+
+def console_tail(directory: str, lines: int, max_bytes: int = 1 << 16) -> list[str]:
+    """Return the last lines of a VM's console, from its last max_bytes; empty if there is no console yet."""
+    try:
+        with open(os.path.join(directory, CONSOLE), "rb") as console:
+            console.seek(max(0, os.fstat(console.fileno()).st_size - max_bytes))
+            text = console.read(max_bytes).decode("utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    return text.splitlines()[-lines:] if lines else []
+
+
+def is_socket(path: str) -> bool:
+    """Return whether there is a socket at path."""
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def _delete_logs(path: str) -> None:
+    # virtlogd rotates: console.log, console.log.0, …
+    for log in glob.glob(f"{glob.escape(path)}*"):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(log)
+
+
+def _create_host_key(path: str, comment: str) -> None:
+    if os.path.exists(f"{path}.pub"):
+        return
+    # ssh-keygen writes the public half last, and asks before it overwrites a half-done pair.
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+    _run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", path])
+
+
+def _run(command: list[str]) -> None:
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
+    except FileNotFoundError as exc:
+        raise VmError(f"{command[0]} is not installed; run the role detnet.testbed.hypervisor") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise VmError(f"{command[0]} took longer than {COMMAND_TIMEOUT_S} s; look for disk errors") from exc
+    except subprocess.CalledProcessError as exc:
+        raise VmError(f"{' '.join(command)} failed: {exc.stderr.strip()}") from exc

@@ -1,0 +1,130 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to be free and present on the machine before VMs are created or started.
+
+Each check returns messages, which name the value, the cause and the way out.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import typing as t
+
+from ansible_collections.detnet.testbed.plugins.module_utils import _vm_files
+from ansible_collections.detnet.testbed.plugins.module_utils._accelerator import QEMU
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
+
+DISK_MIB_PER_VM = 256  # what a guest that only boots and runs experiments writes stays well below
+PAGES = "/sys/kernel/mm/hugepages/hugepages-{kib}kB/{counter}_hugepages"
+
+
+def missing_programs() -> list[str]:
+    """Return a message if there is no QEMU."""
+    if shutil.which(QEMU):
+        return []
+    return [f"{QEMU} is not installed; run the role detnet.testbed.hypervisor"]
+
+
+def missing_image(vms: t.Iterable[Vm]) -> list[str]:
+    """Return a message for each image of vms of which a file is missing."""
+    messages = []
+    for image in sorted({vm.image for vm in vms}):
+        try:
+            _vm_files.root_image(image)
+        except VmError as exc:
+            messages.append(str(exc))
+    return messages
+
+
+def missing_space(vms: t.Sequence[Vm]) -> list[str]:
+    """Return a message if the file system of the VMs' files is too full for the disks of vms."""
+    if not vms:
+        return []
+    place = os.path.dirname(vms[0].directory)
+    while not os.path.isdir(place):
+        place = os.path.dirname(place)
+    free = shutil.disk_usage(place).free >> 20
+    needed = len(vms) * DISK_MIB_PER_VM
+    if free >= needed:
+        return []
+    return [
+        f"{place} has {free} MiB free, {len(vms)} VMs need {needed} MiB;"
+        " free some, or choose another state_dir"
+    ]
+
+
+def page_problems(vms: t.Sequence[Vm], released_mib: int, page_kib: int, free_pages: int) -> list[str]:
+    """Return what is wrong with the hugepages for vms, if released_mib of memory are given back first.
+
+    page_kib is the size of a default hugepage in KiB, 0 if the kernel has none; free_pages is their number.
+    """
+    if not vms:
+        return []
+    if not page_kib:
+        return ["this kernel has no hugepages; boot one that has"]
+    uneven = [
+        f"VM {vm.name}: memory_mib={vm.memory_mib} is no multiple of the {page_kib} KiB hugepages; round it up"
+        for vm in vms
+        if vm.memory_mib * 1024 % page_kib
+    ]
+    needed = sum(-(-vm.memory_mib * 1024 // page_kib) for vm in vms)
+    free = free_pages + released_mib * 1024 // page_kib
+    if needed <= free:
+        return uneven
+    return [
+        *uneven,
+        f"VMs {', '.join(vm.name for vm in vms)} need {needed} hugepages of {page_kib} KiB, {free} are free;"
+        " raise host_tuning_hugepages, or give the VMs less memory_mib",
+    ]
+
+
+def free_pages() -> tuple[int, int]:
+    """Return the size in KiB of a default hugepage, 0 if there is none, and how many are free and unpromised."""
+    with open("/proc/meminfo", encoding="ascii") as meminfo:
+        sizes = [int(line.split()[1]) for line in meminfo if line.startswith("Hugepagesize:")]
+    if not sizes:
+        return 0, 0
+    return sizes[0], _pages(sizes[0], "free") - _pages(sizes[0], "resv")
+
+
+def taken_ports(vms: t.Iterable[Vm]) -> list[str]:
+    """Return a message for each management port of vms that cannot be bound."""
+    messages = []
+    for vm in vms:
+        where = f"VM {vm.name}: its management port {vm.management_address}:{vm.management_port}"
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            # As QEMU does: connections that are just ending are no obstacle.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((vm.management_address, vm.management_port))
+            except OSError as exc:
+                if exc.errno == errno.EADDRINUSE:
+                    messages.append(f"{where} is taken by another process; end that, or choose another id")
+                else:
+                    messages.append(
+                        f"{where} cannot be bound: {exc.strerror}; use an address of this machine"
+                    )
+    return messages
+
+
+def missing_sockets(vms: t.Iterable[Vm]) -> list[str]:
+    """Return a message for each of vms whose vhost-user socket the other side has not prepared."""
+    messages = []
+    for vm in vms:
+        if vm.socket_server == "switch" and not _vm_files.is_socket(vm.socket):
+            # QEMU would wait for it, and libvirt for QEMU.
+            messages.append(
+                f"VM {vm.name}: the socket {vm.socket} is missing; add its port to the switch first"
+            )
+        if vm.socket_server == "qemu" and not os.path.isdir(os.path.dirname(vm.socket)):
+            messages.append(f"VM {vm.name}: the directory of {vm.socket} is missing; deploy the switch first")
+    return messages
+
+
+def _pages(size_kib: int, counter: str) -> int:
+    with open(PAGES.format(kib=size_kib, counter=counter), encoding="ascii") as pages:
+        return int(pages.read())
