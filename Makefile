@@ -39,7 +39,7 @@ unit: $(VENV)/development
 
 .PHONY: scenario
 scenario: $(VENV)/development ## Run one molecule scenario: make scenario NAME=pocket_end_to_end
-	@$(RUN) scripts/exclusive molecule test --scenario-name "$(or $(NAME),$(error Name a scenario: make scenario NAME=$(firstword $(notdir $(wildcard molecule/*_*)))))"
+	@$(RUN) scripts/scenario "$(or $(NAME),$(error Name a scenario: make scenario NAME=$(firstword $(notdir $(wildcard molecule/*_*)))))"
 
 .PHONY: test
 test: $(VENV)/development ## Run every test: what continuous integration runs
