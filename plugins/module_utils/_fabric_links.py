@@ -10,7 +10,7 @@ import json
 import os
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils._fabric import Document, FabricError, split
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import Document, FabricError, split
 
 try:
     from pyroute2 import IPRoute, NetlinkError, NetNS, netns

@@ -12,7 +12,7 @@ import time
 import typing as t
 from pathlib import Path
 
-from ansible_collections.detnet.testbed.plugins.module_utils._fabric import (
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import (
     DAEMONS,
     Document,
     FabricError,

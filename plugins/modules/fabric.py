@@ -128,7 +128,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.detnet.testbed.plugins.module_utils import _fabric_links as links
-from ansible_collections.detnet.testbed.plugins.module_utils._fabric import (
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import (
     DAEMONS,
     UPLINK,
     Document,
