@@ -100,7 +100,8 @@ def repeated(names: list[str]) -> list[str]:
 def node_faults(switches: list[str], end_hosts: list[str]) -> list[str]:
     nodes = switches + end_hosts
     found = [
-        f"{node!r} is no name for a node; use letters, digits, dots, dashes, underscores, and begin with a letter or digit"
+        f"{node!r} is no name for a node; use letters, digits, dots, dashes and underscores, "
+        "and begin with a letter or digit"
         for node in nodes
         if not NODE.fullmatch(node)
     ]
@@ -124,7 +125,8 @@ def interface_faults(switches: list[str], ends: list[str]) -> list[str]:
     """Return which names of devices in the machine's own namespace cannot be given."""
     names = taps_of(switches) + [address_of(end, switches) for end in ends if endpoint(end)[0] in switches]
     found = [
-        f"the interface name {name} has {len(name)} characters, {MAX_INTERFACE_NAME} is the most; shorten the switch's name"
+        f"the interface name {name} has {len(name)} characters, {MAX_INTERFACE_NAME} is the most; "
+        "shorten the switch's name"
         for name in names
         if len(name) > MAX_INTERFACE_NAME
     ]
@@ -174,14 +176,15 @@ def flows(ports: t.Iterable[int]) -> list[str]:
     goes. There is none for the rest, which a switch in fail mode secure drops.
     """
     return sorted(
-        f"priority=50,dl_vlan={port * VLAN_IDS_PER_PORT + queue} actions=pop_vlan,set_queue:{queue},output:{port}"
+        f"priority=50,dl_vlan={port * VLAN_IDS_PER_PORT + queue} "
+        f"actions=pop_vlan,set_queue:{queue},output:{port}"
         for port in ports
         for queue in QUEUES
     )
 
 
 def capture_points(switches: list[str], links: list[list[str]]) -> list[dict[str, str]]:
-    """Return for each link, in order, an interface in the machine's own namespace that sees all its frames."""
+    """Return for each link, in order, an interface of the machine's own that sees all its frames."""
     points = []
     for link in links:
         nodes = [endpoint(end)[0] for end in link]
@@ -207,8 +210,8 @@ def foreign(plan: Ledger, ledger: Ledger, namespaces: set[str], interfaces: set[
     """Return which planned names are taken by something that exists and that the fabric did not make."""
     ours = {*ledger["interfaces"], *ledger["taps"]}
     found = [
-        f"the network namespace {name} exists already and is not the fabric's; remove it (ip netns delete {name}) "
-        "or rename the end host"
+        f"the network namespace {name} exists already and is not the fabric's; "
+        f"remove it (ip netns delete {name}) or rename the end host"
         for name in plan["namespaces"]
         if name in namespaces and name not in ledger["namespaces"]
     ]

@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import os
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import Document, FabricError, split
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import (
+    Document,
+    FabricError,
+    split,
+)
 
 try:
     from pyroute2 import IPRoute, NetlinkError, NetNS, netns
@@ -36,7 +41,8 @@ OFFLOADS = {
 }
 
 
-class Row(t.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Row:
     """A veth interface as the kernel describes it; link is the other end's index, in that end's namespace."""
 
     address: str

@@ -80,7 +80,7 @@ class OpenVswitch:
     def bridges(self, devices: set[str]) -> Document | None:
         """Return the bridges of the document, or None if one has lost its device or its socket.
 
-        The daemons run; a daemon that has lost them goes on as if nothing were missing, and has to start anew.
+        The daemons run. One that has lost them goes on as if nothing were missing, and must start anew.
         """
         bridges = read_bridges(
             self._vsctl(
@@ -154,7 +154,7 @@ def rows(table: str) -> list[dict[str, t.Any]]:
 
 
 def read_bridges(answer: str) -> Document:
-    """Return the bridges of three tables, one on a line: bridges, ports, interfaces. They have no flows yet."""
+    """Return the bridges, yet without flows, of three tables on a line each: bridges, ports, interfaces."""
     bridges, ports, interfaces = map(rows, answer.splitlines())
     port_names = {row["_uuid"][1]: row["name"] for row in ports}
     numbers = {row["name"]: row["ofport"] for row in interfaces}

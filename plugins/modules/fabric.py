@@ -10,12 +10,12 @@ module: fabric
 short_description: Network switches of a pocket testbed, as Open vSwitch bridges on one machine
 version_added: 0.1.0
 description:
-  - Builds the network between the end hosts of a testbed on one machine. Each network switch is a bridge of Open
-    vSwitch's userspace datapath, each link a veth pair, each end host a network namespace.
-  - A switch matches the outermost VLAN id of a frame (port * 10 + queue), pops it, and sends the frame to that
-    port and queue. It drops every other frame.
+  - Builds the network between the end hosts of a testbed on one machine. Each network switch is a bridge of
+    Open vSwitch's userspace datapath, each link a veth pair, each end host a network namespace.
+  - A switch matches the outermost VLAN id of a frame (port * 10 + queue), pops it, and sends the frame to
+    that port and queue. It drops every other frame.
   - Open vSwitch runs as an instance of the fabric's own. A system-wide one is neither needed nor touched.
-  - A fabric that has lost a part, or whose daemon was killed, is repaired; what is still whole stays as it is.
+  - A fabric that has lost a part, or whose daemon was killed, is repaired. What is still whole is left alone.
 author:
   - The detnet.testbed authors (@detnet)
 attributes:
