@@ -258,6 +258,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "wait_timeout_s": {"type": "int", "default": 180},
 }
 
+WORKERS = 8  # enough to overlap slow shutdowns; more starts at once only compete
+
 NEEDED = ["image", "management_address", "ssh_authorized_key"]
 REQUIRED_IF = [("state", state, NEEDED) for state in ("present", "running", "stopped")]
 
@@ -323,11 +325,14 @@ def preflight(tasks: list[Task]) -> None:
 
 
 def choose_accelerators(tasks: list[Task], wanted: str) -> None:
-    """Set the accelerator of each task; a guest is run to find out only if one has to be created."""
-    found = _accelerator.choose(wanted) if any("create" in task.steps for task in tasks) else None
+    """Set the accelerator of each task; a guest is run to find out only for VMs that do not exist yet."""
+    undecided = [task for task in tasks if task.wanted and not (task.before and wanted == "auto")]
     for task in tasks:
-        if task.wanted:
-            task.accelerator = found if "create" in task.steps or not task.before else task.before.accelerator
+        task.accelerator = task.before.accelerator if task.before else None
+    if undecided:
+        found = _accelerator.choose(wanted)
+        for task in undecided:
+            task.accelerator = found
 
 
 def act(hypervisor: _hypervisor.Hypervisor, task: Task) -> None:
@@ -377,9 +382,10 @@ def wait(hypervisor: _hypervisor.Hypervisor, task: Task, timeout_s: float) -> No
         task.error = f"{exc}; see {log}; its console ended with:\n{console}"
 
 
-def wait_all(hypervisor: _hypervisor.Hypervisor, tasks: list[Task], timeout_s: float) -> None:
-    with concurrent.futures.ThreadPoolExecutor(max_workers=len(tasks) or 1) as pool:
-        list(pool.map(lambda task: wait(hypervisor, task, timeout_s), tasks))
+def for_each(tasks: list[Task], workers: int, call: t.Callable[[Task], None]) -> None:
+    """Call for each task, for some at the same time, and return when all calls have."""
+    with concurrent.futures.ThreadPoolExecutor(max_workers=workers) as pool:
+        list(pool.map(call, tasks))
 
 
 def result(task: Task) -> dict[str, t.Any]:
@@ -419,13 +425,15 @@ def run(module: AnsibleModule, hypervisor: _hypervisor.Hypervisor) -> dict[str, 
     tasks = plan(params, hypervisor.domains())
     preflight(tasks)
     choose_accelerators(tasks, params["accelerator"])
-    for task in tasks:
-        if module.check_mode:
+    if module.check_mode:
+        for task in tasks:
             task.done = list(task.steps)
-        else:
-            act(hypervisor, task)
-    if params["wait_for"] == "ssh" and params["state"] == "running" and not module.check_mode:
-        wait_all(hypervisor, [task for task in tasks if task.error is None], params["wait_timeout_s"])
+    else:
+        for_each(tasks, WORKERS, functools.partial(act, hypervisor))
+        if params["wait_for"] == "ssh" and params["state"] == "running":
+            started = [task for task in tasks if task.error is None]
+            wait_s = params["wait_timeout_s"]
+            for_each(started, len(started) or 1, lambda task: wait(hypervisor, task, wait_s))
     return {
         "changed": any(task.done for task in tasks),
         "vms": [result(task) for task in tasks],
