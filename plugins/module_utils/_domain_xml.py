@@ -32,7 +32,7 @@ MANAGEMENT_SLOT = "0x10"
 
 
 def domain_xml(vm: Vm, accelerator: str, root: str) -> str:
-    """Return the XML of the domain of vm under accelerator ("kvm" or "tcg"); root is its root file system image."""
+    """Return the XML of the domain of vm under accelerator ("kvm" or "tcg"), with the root image root."""
     domain = ET.Element("domain", {"type": DOMAIN_TYPES[accelerator]})
     _add(domain, "name", vm.name)
     metadata = _add(domain, "metadata")

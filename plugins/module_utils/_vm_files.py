@@ -42,19 +42,18 @@ def create(vm: Vm, root: str) -> None:
 
     Raises VmError if a command fails, OSError if a file cannot be written.
     """
+    os.makedirs(vm.directory, exist_ok=True)
     # QEMU has to pass through, nobody has to look in; libvirt hands it each file.
-    os.makedirs(vm.directory, mode=0o711, exist_ok=True)
-    previous = os.umask(0o077)
-    try:
-        with open(os.path.join(vm.directory, AUTHORIZED_KEYS), "w", encoding="utf-8") as keys:
-            keys.write(vm.ssh_authorized_key + "\n")
-        _create_host_key(os.path.join(vm.directory, HOST_KEY), vm.name)
-        _delete_logs(os.path.join(vm.directory, CONSOLE))
-        disk = os.path.join(vm.directory, DISK)
-        backing_format = DISK_FORMATS[os.path.splitext(root)[1]]
-        _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", root, "-F", backing_format, disk])
-    finally:
-        os.umask(previous)
+    os.chmod(vm.directory, 0o711)  # noqa: S103
+    with open(
+        os.path.join(vm.directory, AUTHORIZED_KEYS), "w", encoding="utf-8", opener=_open_private
+    ) as keys:
+        keys.write(vm.ssh_authorized_key + "\n")
+    _create_host_key(os.path.join(vm.directory, HOST_KEY), vm.name)
+    _delete_logs(os.path.join(vm.directory, CONSOLE))
+    disk = os.path.join(vm.directory, DISK)
+    backing_format = DISK_FORMATS[os.path.splitext(root)[1]]
+    _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", root, "-F", backing_format, disk])
 
 
 def delete(name: str, directory: str) -> None:
@@ -92,6 +91,10 @@ def is_socket(path: str) -> bool:
         return False
 
 
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
+
+
 def _delete_logs(path: str) -> None:
     # virtlogd rotates: console.log, console.log.0, …
     for log in glob.glob(f"{glob.escape(path)}*"):
@@ -110,7 +113,9 @@ def _create_host_key(path: str, comment: str) -> None:
 
 def _run(command: list[str]) -> None:
     try:
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
+        subprocess.run(
+            command, check=True, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S, umask=0o077
+        )
     except FileNotFoundError as exc:
         raise VmError(f"{command[0]} is not installed; run the role detnet.testbed.hypervisor") from exc
     except subprocess.TimeoutExpired as exc:

@@ -67,7 +67,7 @@ def page_problems(vms: t.Sequence[Vm], released_mib: int, page_kib: int, free_pa
     if not page_kib:
         return ["this kernel has no hugepages; boot one that has"]
     uneven = [
-        f"VM {vm.name}: memory_mib={vm.memory_mib} is no multiple of the {page_kib} KiB hugepages; round it up"
+        f"VM {vm.name}: memory_mib={vm.memory_mib} is no multiple of the {page_kib} KiB of a page; round up"
         for vm in vms
         if vm.memory_mib * 1024 % page_kib
     ]
@@ -83,7 +83,7 @@ def page_problems(vms: t.Sequence[Vm], released_mib: int, page_kib: int, free_pa
 
 
 def free_pages() -> tuple[int, int]:
-    """Return the size in KiB of a default hugepage, 0 if there is none, and how many are free and unpromised."""
+    """Return the size in KiB of a default hugepage (0: there are none) and how many are free to be claimed."""
     with open("/proc/meminfo", encoding="ascii") as meminfo:
         sizes = [int(line.split()[1]) for line in meminfo if line.startswith("Hugepagesize:")]
     if not sizes:
