@@ -1,0 +1,134 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wrong with the results of the traffic test."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: site_faults
+short_description: What is wrong with the results of the traffic test
+version_added: 0.1.0
+description:
+  - Compares measured results with the tag stack of the rule, and says what is wrong, where, and what to do.
+author: The detnet.testbed authors (@detnet)
+positional: tags, count
+options:
+  _input:
+    description: The results, as P(detnet.testbed.site_results#filter) returns them.
+    type: dict
+    required: true
+  tags:
+    description: Tag stack of the rule, outermost first; the last one names the VM.
+    type: list
+    elements: int
+    required: true
+  count:
+    description: Number of datagrams that were to be sent.
+    type: int
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Refuse anything but the journey that the rule describes
+  ansible.builtin.assert:
+    that: results | detnet.testbed.site_faults([21, 21, 1], 1000) == []
+"""
+
+RETURN = r"""
+_value:
+  description: One sentence per fault; empty if all is well.
+  type: list
+  elements: str
+"""
+
+import typing as t
+
+Results = t.Mapping[str, t.Any]
+
+
+def tag_faults(results: Results, tags: list[int]) -> list[str]:
+    """Every link has one tag less than the one before, the guest has none."""
+    journey = results["journey"]
+    if "journey_fault" in results:
+        return [results["journey_fault"]]
+    if len(journey) != len(tags) + 1:
+        points = ", ".join(hop["at"] for hop in journey) or "none"
+        return [
+            f"The rule has {len(tags)} tags, so {len(tags) + 1} capture points show its path, but there are "
+            f"{len(journey)} ({points}); compare testbed_links with the rule"
+        ]
+    faults = []
+    for passed, hop in enumerate(journey):
+        wanted = tags[passed:]
+        if hop["tags"] == wanted:
+            continue
+        if not wanted:
+            what = f"Leftover tags {hop['tags']} in the guest {hop['at']}"
+            way_out = "its tagging switch must strip all tags; see its log and switch_info"
+        else:
+            what = f"Wrong tags at {hop['at']}: {hop['tags']}, the rule says {wanted}"
+            way_out = (
+                "compare the rules of the tagging switch (switch_info) with the flows of the network switch"
+            )
+        faults.append(f"{what}; {way_out}")
+    return faults
+
+
+def frame_faults(journey: list[Results], sent: int) -> list[str]:
+    """No point may see a datagram twice."""
+    return [
+        f"Duplicated frames at {hop['at']}: {hop['frames']} frames of {sent} datagrams; "
+        "look for a loop or a second flow there"
+        for hop in journey
+        if hop["frames"] > sent
+    ]
+
+
+def udp_faults(udp: Results, journey: list[Results], count: int) -> list[str]:
+    """Every datagram must be sent, and come back once and unchanged."""
+    faults = []
+    if udp["sent"] < count:
+        faults.append(
+            f"Only {udp['sent']} of {count} datagrams were sent in time; raise testbed_journey.timeout_s"
+        )
+    if lost := udp["sent"] - udp["received"]:
+        frames = ", ".join(f"{hop['at']} {hop['frames']}" for hop in journey) or "unknown"
+        faults.append(
+            f"Lost {lost} of {udp['sent']} datagrams (frames on the way there: {frames}; "
+            "what is not missing there was lost on the way back); see the drops of the rules and uplinks"
+        )
+    for key, what in (("duplicates", "came back twice"), ("corrupt", "came back changed")):
+        if udp[key]:
+            faults.append(
+                f"{udp[key]} of {udp['sent']} datagrams {what}; compare the captures with Wireshark"
+            )
+    return faults
+
+
+def ping_faults(pings: list[Results]) -> list[str]:
+    """Every echo request must be answered."""
+    return [
+        f"Ping {ping['from']} > {ping['to']}: {ping['received']} of {ping['sent']} answered; "
+        "check the icmp rules of both directions"
+        for ping in pings
+        if ping["received"] != ping["sent"] or not ping["sent"]
+    ]
+
+
+def site_faults(results: Results, tags: list[int], count: int) -> list[str]:
+    """Return what is wrong with the results, one sentence per fault."""
+    journey, udp = results["journey"], results["udp"]
+    return [
+        *tag_faults(results, tags),
+        *frame_faults(journey, udp["sent"]),
+        *udp_faults(udp, journey, count),
+        *ping_faults(results["ping"]),
+    ]
+
+
+class FilterModule:
+    """Offer the filter."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"site_faults": site_faults}

@@ -1,0 +1,122 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The results of the traffic test as a person wants to see them."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: site_report
+short_description: The results of the traffic test as text
+version_added: 0.1.0
+description:
+  - Renders what P(detnet.testbed.site_results#filter) returns as a few lines of ASCII.
+author: The detnet.testbed authors (@detnet)
+options:
+  _input:
+    description: The results.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the results
+  ansible.builtin.debug:
+    msg: "{{ results | detnet.testbed.site_report }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Several lines, without a newline at the end.
+  type: str
+"""
+
+import typing as t
+
+Values = t.Mapping[str, t.Any]
+
+
+def aligned(rows: t.Sequence[t.Sequence[str]], right: t.Container[int] = ()) -> list[str]:
+    """Return rows as indented lines with aligned columns; those in right are flush right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  "
+        + "  ".join(
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def milliseconds(rtt_us: Values, names: t.Iterable[str]) -> str:
+    if not rtt_us:
+        return "no round trip"
+    return ", ".join(f"{name} {rtt_us[name] / 1000:.1f} ms" for name in names)
+
+
+def journey_lines(results: Values) -> list[str]:
+    """The tags leave one by one from the left, so the packet stays in one column."""
+    rows = [
+        [hop["at"], "".join(f"[{tag}]" for tag in hop["tags"]) + " packet", f"{hop['frames']} frames"]
+        for hop in results["journey"]
+    ]
+    picture = aligned(rows, right={1, 2}) if rows else [f"  {results['journey_fault']}"]
+    return ["Path of the UDP datagrams, read from the captured frames (outermost tag first)", *picture]
+
+
+def traffic_lines(results: Values) -> list[str]:
+    udp = results["udp"]
+    lines = [
+        "Traffic",
+        f"  UDP echo: {udp['sent']} sent, {udp['received']} received, {udp['sent'] - udp['received']} lost "
+        f"({udp['duplicates']} duplicates, {udp['out_of_order']} out of order, {udp['corrupt']} corrupt)",
+        f"  Round trip: {milliseconds(results['rtt_us'], ('min', 'p50', 'p99', 'max'))}",
+    ]
+    lines += [
+        f"  Ping {ping['from']} > {ping['to']}: {ping['received']} of {ping['sent']} answered, "
+        f"{milliseconds(ping['rtt_us'], ('min', 'mean', 'max'))}"
+        for ping in results["ping"]
+    ]
+    return lines
+
+
+def match_of(rule: Values) -> str:
+    if not rule["source_port"] and not rule["destination_port"]:
+        return str(rule["protocol"])
+    return f"{rule['protocol']} {rule['source_port']}>{rule['destination_port']}"
+
+
+def rule_lines(results: Values) -> list[str]:
+    rows = [
+        [
+            f"{rule['from']} > {rule['to']}",
+            match_of(rule),
+            "".join(f"[{tag}]" for tag in rule["tags"]),
+            f"{rule['packets']} packets",
+            f"{rule['bytes']} bytes",
+            ", ".join(f"{n} dropped {name}" for name, n in rule["drops"].items() if n) or "no drops",
+        ]
+        for rule in results["rules"]
+    ]
+    return [
+        "Rules, counted since the start of their switches",
+        *(aligned(rows, right={3, 4}) if rows else ["  none"]),
+    ]
+
+
+def guest_line(results: Values) -> str:
+    return f"Guests run under {results['accelerator'].upper()}: {results['accelerator_reason']}"
+
+
+def site_report(results: Values) -> str:
+    """Return the results as text."""
+    parts = [journey_lines(results), traffic_lines(results), rule_lines(results), [guest_line(results)]]
+    return "\n\n".join("\n".join(lines) for lines in parts)
+
+
+class FilterModule:
+    """Offer the filter."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"site_report": site_report}

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The results of the traffic test, put together from what the tasks measured."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: site_results
+short_description: The results of the traffic test from what the tasks measured
+version_added: 0.1.0
+description:
+  - Puts the results of probe, pings, captures and switches into the form that is kept as JSON.
+author: The detnet.testbed authors (@detnet)
+options:
+  _input:
+    description:
+      - C(probe) is the result of M(detnet.testbed.udp_probe).
+      - C(journey) is the result of M(detnet.testbed.journey_info), also a failed one.
+      - C(pings) is a list of C(from), C(to) and C(output), the standard output of ping.
+      - C(switches) has the results of M(detnet.testbed.switch_info) by end host.
+      - C(names) has the names of the VMs by their IPv4 addresses.
+      - C(about) has whatever else belongs into the results, such as C(accelerator).
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show the loss
+  ansible.builtin.debug:
+    msg: "{{ (measured | detnet.testbed.site_results).udp }}"
+"""
+
+RETURN = r"""
+_value:
+  description:
+    - C(about)'s keys, then C(journey), C(udp), C(rtt_us), C(ping) and C(rules).
+    - C(journey) is empty, and C(journey_fault) says why, where the captures do not show it.
+  type: dict
+"""
+
+import re
+import typing as t
+
+Values = t.Mapping[str, t.Any]
+
+PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp"}
+IDENTITY = ("vm", "protocol", "source_ip", "destination_ip", "source_port", "destination_port")
+UDP = ("sent", "received", "duplicates", "out_of_order", "corrupt")
+COUNTERS = ("packets", "bytes", "drops")
+
+PING_COUNTS = re.compile(r"^(\d+) packets transmitted, (\d+) received", re.MULTILINE)
+PING_RTT = re.compile(r"^rtt min/avg/max/mdev = ([\d.]+)/([\d.]+)/([\d.]+)/[\d.]+ ms", re.MULTILINE)
+
+
+def ping_result(ping: Values) -> dict[str, t.Any]:
+    """Return the counts and the round-trip times of one run of ping (iputils)."""
+    counts, rtt = PING_COUNTS.search(ping["output"]), PING_RTT.search(ping["output"])
+    sent, received = (int(n) for n in counts.groups()) if counts else (0, 0)
+    times = (round(float(ms) * 1000) for ms in rtt.groups()) if rtt else ()
+    return {
+        "from": ping["from"],
+        "to": ping["to"],
+        "sent": sent,
+        "received": received,
+        "rtt_us": dict(zip(("min", "mean", "max"), times, strict=False)),
+    }
+
+
+def identity(rule: Values) -> tuple[t.Any, ...]:
+    return tuple(rule[key] for key in IDENTITY)
+
+
+def rule_results(end_host: str, switch: Values, names: Values) -> list[dict[str, t.Any]]:
+    """Return the rules of one switch with their counters."""
+    counters = {identity(rule): rule for rule in switch["stats"]["rules"]}
+    return [
+        {
+            "end_host": end_host,
+            "from": names.get(rule["source_ip"], rule["source_ip"]),
+            "to": names.get(rule["destination_ip"], rule["destination_ip"]),
+            **rule,
+            "protocol": PROTOCOL_NAMES.get(rule["protocol"], rule["protocol"]),
+            **{key: counters[identity(rule)][key] for key in COUNTERS},
+        }
+        for rule in switch["rules"]
+    ]
+
+
+def site_results(measured: Values) -> dict[str, t.Any]:
+    """Return the results in the form that is kept."""
+    probe, journey = measured["probe"], measured["journey"]
+    return {
+        **measured["about"],
+        **({} if "journey" in journey else {"journey_fault": journey["msg"]}),
+        "journey": journey.get("journey", []),
+        "udp": {key: probe[key] for key in UDP},
+        "rtt_us": probe["rtt_us"],
+        "ping": [ping_result(ping) for ping in measured["pings"]],
+        "rules": [
+            rule
+            for end_host, switch in measured["switches"].items()
+            for rule in rule_results(end_host, switch, measured["names"])
+        ],
+    }
+
+
+class FilterModule:
+    """Offer the filter."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"site_results": site_results}
