@@ -85,8 +85,8 @@ MASKED_GENERATORS = (
     "veritysetup",
 )
 
-# Constants, because mmdebstrap gives them to a shell; "$1" is the guest's tree. The names are those of the machine
-# that builds, the keys belong to nobody.
+# Constants, because mmdebstrap gives them to a shell; "$1" is the guest's tree. The host
+# keys would be everybody's, the names are those of the machine that builds.
 CUSTOMIZE_HOOKS = (
     'chroot "$1" systemctl preset-all 2>&1',
     'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf',
@@ -108,13 +108,13 @@ class Inputs(t.TypedDict):
     guest_files: dict[str, str]  # path below / to content
 
 
-def room(directory: Path, size_mib: int) -> dict[str, t.Any]:
+def room(inputs: Inputs, directory: Path) -> dict[str, t.Any]:
     """Return how much the file system below directory has, and how much a build takes at most."""
     exists = next(parent for parent in directory.parents if parent.is_dir())
     return {
         "path": str(exists),
         "free_mib": shutil.disk_usage(exists).free // MIB,
-        "needed_mib": BUILD_TREE_MIB + size_mib,
+        "needed_mib": BUILD_TREE_MIB + inputs["size_mib"],
     }
 
 
@@ -193,10 +193,13 @@ def run(command: list[str], cwd: Path, lock: int | None = None) -> str:
 
 
 def take_boot_file(tree: Path, name: str, target: Path) -> str:
-    """Move the only boot/NAME-VERSION out of the tree, readable for QEMU, and return VERSION. Raises BuildError."""
+    """Move the only boot/NAME-VERSION out of the tree, readable for QEMU; return VERSION.
+
+    Raises BuildError.
+    """
     found = sorted(tree.glob(f"boot/{name}-*"))
     if len(found) != 1:
-        raise BuildError(f"there are {len(found)} files boot/{name}-* in place of 1; does {KERNEL_PACKAGE} install?")
+        raise BuildError(f"{len(found)} files boot/{name}-* in place of 1; ask for no second kernel package")
     found[0].replace(target)
     target.chmod(0o644)
     return found[0].name.removeprefix(f"{name}-")
@@ -209,12 +212,11 @@ def make_image(inputs: Inputs, work: Path, lock: int) -> Path:
     (work / "guest.tar").write_bytes(guest_tar(inputs["guest_files"]))
     run(mmdebstrap_command(inputs), work, lock)
     if found := secrets_in(tree):
-        raise BuildError(f"it would carry secrets: {', '.join(found)}; a package that is asked for makes them")
+        raise BuildError(f"it would carry secrets: {', '.join(found)}; leave out the package that makes them")
     kernel = take_boot_file(tree, "vmlinuz", image / "vmlinuz")
     take_boot_file(tree, "initrd.img", image / "initrd.img")
-    versions = run(
-        ["dpkg-query", f"--admindir={tree}/var/lib/dpkg", "--show", "--showformat=${Package}\t${Version}\n"], work
-    )
+    show = ["--show", "--showformat=${Package}\t${Version}\n"]
+    versions = run(["dpkg-query", f"--admindir={tree}/var/lib/dpkg", *show], work)
     # Initialized here and now, or each guest would do it in the background of its first minutes.
     options = ["-q", "-t", "ext4", "-L", "root", "-m", "0", "-E", "lazy_itable_init=0,lazy_journal_init=0"]
     run(["mke2fs", *options, "-d", "root", "image/root.ext4", f"{inputs['size_mib']}M"], work, lock)
@@ -228,8 +230,11 @@ def make_image(inputs: Inputs, work: Path, lock: int) -> Path:
     return image
 
 
-def build(inputs: Inputs, directory: Path) -> bool:
-    """Make directory, unless it is there; return whether it was made. Raises BuildError or OSError."""
+def build(inputs: Inputs, directory: Path) -> dict[str, t.Any]:
+    """Make directory, unless it is there; return {"changed": whether it was made}.
+
+    Raises BuildError or OSError.
+    """
     os.umask(0o022)
     images = directory.parent
     images.mkdir(parents=True, exist_ok=True)
@@ -238,12 +243,15 @@ def build(inputs: Inputs, directory: Path) -> bool:
         for stale in images.glob(f"{STALE_PREFIX}*"):
             shutil.rmtree(stale)
         if directory.exists():
-            return False
+            return {"changed": False}
         with tempfile.TemporaryDirectory(prefix=STALE_PREFIX, dir=images) as work:
             image = make_image(inputs, Path(work), lock.fileno())
             os.sync()
             image.rename(directory)
-    return True
+    return {"changed": True}
+
+
+COMMANDS: dict[str, t.Callable[[Inputs, Path], dict[str, t.Any]]] = {"room": room, "build": build}
 
 
 def main() -> int:
@@ -251,7 +259,7 @@ def main() -> int:
     command, directory = sys.argv[1], Path(sys.argv[2])
     inputs: Inputs = json.loads(os.environ["BASE_IMAGE_INPUTS"])
     try:
-        done = room(directory, inputs["size_mib"]) if command == "room" else {"changed": build(inputs, directory)}
+        done = COMMANDS[command](inputs, directory)
     except (BuildError, OSError) as exc:
         print(f"Cannot build the guest image {directory}: {exc}", file=sys.stderr)
         return 1
