@@ -1,0 +1,102 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The description of a testbed, checked and turned into what playbooks need."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: compile_testbed
+short_description: The testbed that the variables of an inventory describe
+version_added: 0.1.0
+description:
+  - Reads the variables C(testbed_*) of all hosts, refuses them with a list of all faults, each with its
+    place, its value and the way out, or returns what follows from them.
+  - A function of the inventory alone. It asks no host and changes nothing, so check mode is no different.
+  - It follows the tags of each rule along the links, and refuses a rule that misses its destination.
+author: The detnet.testbed authors (@detnet)
+positional: groups
+options:
+  _input:
+    description: The variables of all hosts, Ansible's C(hostvars).
+    type: dict
+    required: true
+  groups:
+    description:
+      - The hosts of all groups, Ansible's C(groups). The filter reads C(end_hosts), C(network_switches) and
+        C(machines). An end host that is no machine runs on the first one.
+    type: dict
+    required: true
+  max_vm_id:
+    description: The highest id of a VM, at most 255, for it is the last byte of the MAC address.
+    type: int
+    default: 64
+"""
+
+EXAMPLES = r"""
+# group_vars/all.yml beside the playbooks
+testbed: "{{ hostvars | detnet.testbed.compile_testbed(groups) }}"
+
+# a playbook
+- name: Give each tagging switch the rules of its VMs
+  detnet.testbed.switch_rule:
+    socket: "{{ testbed.end_hosts[inventory_hostname].control_socket }}"
+    rules: "{{ testbed.end_hosts[inventory_hostname].rules }}"
+    state: exact
+"""
+
+RETURN = r"""
+_value:
+  description: The testbed.
+  type: dict
+  contains:
+    name:
+      description: Its name.
+      type: str
+    end_hosts:
+      description:
+        - For each end host C(control_socket), the path of its switch's control socket, and the lists
+          C(vms), C(ports) and C(rules) as the modules M(detnet.testbed.vm), M(detnet.testbed.switch_port)
+          and M(detnet.testbed.switch_rule) take them.
+      type: dict
+    guests:
+      description: For each VM by its name C(end_host), C(ip), C(management_address) and C(management_port).
+      type: dict
+    network_switches:
+      description: Names of the network switches.
+      type: list
+      elements: str
+    links:
+      description: The links, each a list of two ends, each end written as NODE:PORT.
+      type: list
+      elements: list
+    rules:
+      description:
+        - All rules in the order of the inventory, as M(detnet.testbed.switch_rule) takes them, and with them
+          C(from) and C(to), the names of their VMs, and C(host), the end host of the first.
+      type: list
+      elements: dict
+"""
+
+import typing as t
+
+from ansible.errors import AnsibleFilterError
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed import TestbedError
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed import compile_testbed as compile_pure
+
+
+def compile_testbed(
+    hostvars: t.Mapping[str, t.Any], groups: t.Mapping[str, list[str]], max_vm_id: int = 64
+) -> dict[str, t.Any]:
+    try:
+        return compile_pure(hostvars, groups, max_vm_id)
+    except TestbedError as exc:
+        faults = "".join(f"\n- {fault}" for fault in exc.faults)
+        raise AnsibleFilterError(f"The inventory describes no testbed. Correct this in it:{faults}") from exc
+
+
+class FilterModule:
+    """The filter, as Ansible looks it up."""
+
+    def filters(self) -> dict[str, t.Callable[..., t.Any]]:
+        return {"compile_testbed": compile_testbed}

@@ -1,0 +1,112 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The links of a testbed, and where a tag stack leads on them.
+
+A link joins two ports, each written node:port. An end host has one port, its uplink 0. A network switch pops the
+outermost tag of a frame and sends it out of port tag // 10, to queue tag % 10.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+UPLINK = 0
+MAX_PORT = 409  # 4094 is the last tag
+MAX_INTERFACE_NAME = 15  # IFNAMSIZ without its final zero
+
+Nodes = t.Mapping[str, bool]  # name of a node: whether it is a network switch
+
+
+class Port(t.NamedTuple):
+    """One end of a link."""
+
+    node: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.node}:{self.number}"
+
+
+class Fabric:
+    """The links between nodes, readable from both ends."""
+
+    def __init__(self, nodes: Nodes, peers: t.Mapping[Port, Port]) -> None:
+        self.nodes = nodes
+        self.peers = peers
+
+    def follow(self, source: str, tags: t.Sequence[int]) -> tuple[list[str], list[int], str | None]:
+        """Return where a frame with tags goes from the end host source.
+
+        That is the nodes that it comes to, the tags that it has at the last of them, and why it ends there if that
+        is no end host.
+        """
+        out, left, way = Port(source, UPLINK), list(tags), [source]
+        while out in self.peers:
+            node = self.peers[out].node
+            way.append(node)
+            if not self.nodes[node]:
+                return way, left, None
+            if len(left) == 1:
+                return way, left, f"{node} is a network switch, and the last tag is not for it"
+            out = Port(node, left.pop(0) // 10)
+        return way, left, f"{out} has no link"
+
+    def route(self, source: str, destination: str) -> list[Port]:
+        """Return the output ports of the network switches on a shortest way; empty if there is none."""
+        ways: list[tuple[str, list[Port]]] = [(source, [])]
+        seen = {source}
+        for node, ports in ways:  # grows while it is read
+            if node == destination:
+                return ports
+            for out, into in sorted(self.peers.items()):
+                forwards = node == source or self.nodes[node]
+                if out.node == node and forwards and into.node not in seen:
+                    seen.add(into.node)
+                    ways.append((into.node, [*ports, out] if self.nodes[node] else ports))
+        return []
+
+
+def parse_port(text: t.Any, nodes: Nodes) -> tuple[Port | None, str]:
+    """Return the port that is written as node:port and no fault; or none, and what is wrong."""
+    node, _colon, digits = text.rpartition(":") if isinstance(text, str) else ("", "", "")
+    if not (node and digits.isdecimal()):
+        return None, f"{text!r} is no end of a link; write node:port, such as s1:2"
+    if node not in nodes:
+        return None, f"{text!r} names no node; choose one of {', '.join(nodes) or 'none'}"
+    port = Port(node, int(digits))
+    fault = ""
+    if not nodes[node] and port.number != UPLINK:
+        fault = f"{text!r}: an end host has one port; write {node}:{UPLINK}"
+    elif nodes[node] and not 1 <= port.number <= MAX_PORT:
+        fault = f"{text!r}: a network switch has the ports 1 to {MAX_PORT}; choose one of them"
+    elif nodes[node] and len(name := f"{node}-{port.number}") > MAX_INTERFACE_NAME:
+        fault = (
+            f"{text!r}: the interface name {name} has {len(name)} characters, {MAX_INTERFACE_NAME} are possible; "
+            "choose a shorter name for the network switch"
+        )
+    return (None, fault) if fault else (port, "")
+
+
+def parse_links(links: t.Sequence[t.Any], nodes: Nodes) -> tuple[Fabric, list[str]]:
+    """Return the fabric of all links without a fault, and the faults of the others."""
+    faults: list[str] = []
+    peers: dict[Port, Port] = {}
+    for index, link in enumerate(links):
+        where = f"testbed_links[{index}]"
+        if not isinstance(link, list) or len(link) != 2:
+            faults.append(f'{where}: {link!r} is no link; write its two ends, such as ["s1:2", "s2:1"]')
+            continue
+        (one, wrong), (other, wrong_too) = (parse_port(text, nodes) for text in link)
+        faults += [f"{where}: {fault}" for fault in (wrong, wrong_too) if fault]
+        if one is None or other is None:
+            continue
+        if one == other:
+            faults.append(f"{where}: {one} is linked with itself; name the other end")
+        elif used := [port for port in (one, other) if port in peers]:
+            faults += [
+                f"{where}: {port} is linked with {peers[port]} already; a port has one link" for port in used
+            ]
+        else:
+            peers[one], peers[other] = other, one
+    return Fabric(nodes, peers), faults

@@ -1,0 +1,106 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The model of a testbed: from the variables of an inventory to the data that playbooks need.
+
+compile_testbed() reads the variables testbed_* of all hosts, finds all faults at once, and derives what follows
+from them: names, MAC addresses, paths, and the options of the modules.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric import parse_links
+from ansible_collections.detnet.testbed.plugins.module_utils._rule import ACTION, IDENTITY
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed_rules import compile_rules
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings import (
+    MAX_VM_ID,
+    Variables,
+    control_socket,
+    name_faults,
+    read_settings,
+    read_shared,
+    variable_faults,
+)
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed_vms import (
+    Vm,
+    compile_vms,
+    duplicate_faults,
+)
+
+# What the modules vm, switch_port and switch_rule take.
+VM_OPTIONS = ("id", "name", "mac", "address", "memory_mib", "vcpus", "socket", "socket_server")
+PORT_OPTIONS = ("mac", "socket_server")
+RULE_OPTIONS = (*IDENTITY, *ACTION)
+GUEST_KEYS = ("ip", "management_address", "management_port")
+
+
+class TestbedError(ValueError):
+    """The faults of a testbed's description, each with its place, the value and the way out."""
+
+    __test__ = False  # the name begins like that of a test
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def compile_testbed(
+    hostvars: t.Mapping[str, Variables],
+    groups: t.Mapping[str, t.Sequence[str]],
+    max_vm_id: int = MAX_VM_ID,
+) -> dict[str, t.Any]:
+    """Return what follows from the variables of all hosts: Ansible's hostvars and groups.
+
+    The documentation of the filter of the same name describes the result. Raises TestbedError with all faults.
+    """
+    end_hosts, switches, machines = (
+        list(groups.get(group, [])) for group in ("end_hosts", "network_switches", "machines")
+    )
+    nodes = {**dict.fromkeys(end_hosts, False), **dict.fromkeys(switches, True)}
+    faults = variable_faults(hostvars, [*nodes, *machines]) + name_faults(end_hosts, switches)
+
+    settings: dict[str, dict[str, t.Any]] = {}
+    vms: dict[str, Vm] = {}
+    for host in end_hosts:
+        settings[host], wrong = read_settings(host, hostvars[host])
+        of_host, wrong_vms = compile_vms(host, settings[host], max_vm_id)
+        vms |= of_host
+        faults += wrong + wrong_vms
+    faults += duplicate_faults([vm for vm in vms.values() if "mac" in vm], machines)
+
+    shared, wrong = read_shared(settings)
+    fabric, wrong_links = parse_links(shared["testbed_links"], nodes)
+    rules, wrong_rules = compile_rules(shared["testbed_rules"], vms, fabric)
+    faults += wrong + wrong_links + wrong_rules
+    if faults:
+        raise TestbedError(faults)
+    return {
+        "name": shared["testbed_name"],
+        "end_hosts": {
+            host: {
+                "control_socket": control_socket(host, settings[host]),
+                "vms": select(VM_OPTIONS, of(host, vms.values())),
+                "ports": [{"vm": vm["id"], **pick(PORT_OPTIONS, vm)} for vm in of(host, vms.values())],
+                "rules": select(RULE_OPTIONS, of(host, rules)),
+            }
+            for host in end_hosts
+        },
+        "guests": {name: {"end_host": vm["host"], **pick(GUEST_KEYS, vm)} for name, vm in vms.items()},
+        "network_switches": switches,
+        "links": fabric.links(),
+        "rules": rules,
+    }
+
+
+def of(host: str, items: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    return [item for item in items if item["host"] == host]
+
+
+def pick(keys: t.Iterable[str], item: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {key: item[key] for key in keys}
+
+
+def select(keys: t.Collection[str], items: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
+    return [pick(keys, item) for item in items]

@@ -1,0 +1,175 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The variables of a testbed, testbed_*: which there are, their defaults, and what is wrong with their values."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import ipaddress
+import re
+import typing as t
+
+Variables = t.Mapping[str, t.Any]
+
+DEFAULTS: dict[str, t.Any] = {
+    "testbed_links": [],
+    "testbed_rules": [],
+    "testbed_vms": [],
+    "testbed_vhost_server": "switch",
+    "testbed_run_dir": "/run/detnet-testbed",
+    "testbed_state_dir": "/var/lib/detnet-testbed",
+}
+REQUIRED = ("testbed_name", "testbed_management_address")
+OTHERS = (
+    "testbed_mac_prefix",
+    # Those of the playbooks themselves.
+    "testbed_cache_dir",
+    "testbed_controller_dir",
+    "testbed_end_host",
+    "testbed_journey",
+    "testbed_results",
+    "testbed_results_dir",
+)
+KNOWN = (*DEFAULTS, *REQUIRED, *OTHERS)
+SHARED = ("testbed_name", "testbed_links", "testbed_rules")  # one value for the whole testbed
+
+MAX_VM_ID = 64
+MAX_SOCKET_PATH = 107  # sun_path without its final zero, unix(7)
+MAX_HOSTNAME = 63
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")  # a label of a host name, RFC 1123
+NAME_WAY_OUT = "use a-z, 0-9 and, between them, hyphens"
+MAC_PREFIX = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){4}")  # the first byte's lowest bit: multicast
+
+
+def variable_faults(hostvars: t.Mapping[str, Variables], hosts: t.Iterable[str]) -> list[str]:
+    """Return the variables testbed_* that nothing reads, each once."""
+    unknown: dict[str, list[str]] = {}
+    for host in dict.fromkeys(hosts):
+        for name in hostvars[host]:
+            if name.startswith("testbed_") and name not in KNOWN:
+                unknown.setdefault(name, []).append(host)
+    return [
+        f"{', '.join(hosts)}: {name} is no variable of a testbed; {did_you_mean(name, KNOWN)}"
+        for name, hosts in sorted(unknown.items())
+    ]
+
+
+def name_faults(end_hosts: list[str], switches: list[str]) -> list[str]:
+    faults = [
+        f"{name}: it is an end host and a network switch; give each a name of its own"
+        for name in end_hosts
+        if name in switches
+    ]
+    longest = MAX_HOSTNAME - len(vm_name("", MAX_VM_ID))
+    for name in (*end_hosts, *switches):
+        if not NAME.fullmatch(name):
+            faults.append(f"{name}: the name is no host name; {NAME_WAY_OUT}")
+        if len(name) > longest:
+            faults.append(f"{name}: the name has {len(name)} characters; choose one with at most {longest}")
+    return faults
+
+
+def read_settings(host: str, variables: Variables) -> tuple[dict[str, t.Any], list[str]]:
+    """Return the variables testbed_* of an end host and the faults; a list with a fault counts as empty."""
+    settings = {name: variables.get(name, DEFAULTS.get(name)) for name in (*DEFAULTS, *REQUIRED)}
+    settings["testbed_mac_prefix"] = str(variables.get("testbed_mac_prefix", mac_prefix(host))).lower()
+    faults = []
+    for name, valid, way_out in (
+        ("testbed_name", is_name, NAME_WAY_OUT),
+        (
+            "testbed_management_address",
+            is_address,
+            "give one IPv4 address of the machine, such as 127.0.0.11",
+        ),
+        (
+            "testbed_mac_prefix",
+            MAC_PREFIX.fullmatch,
+            "give five bytes of a unicast address, such as 02:8e:d3:f6:ad",
+        ),
+        ("testbed_vhost_server", ("switch", "qemu").__contains__, "choose switch or qemu"),
+        ("testbed_run_dir", is_absolute, "give an absolute path"),
+        ("testbed_state_dir", is_absolute, "give an absolute path"),
+        ("testbed_links", is_list, "give a list"),
+        ("testbed_rules", is_list, "give a list"),
+        ("testbed_vms", is_list, "give a list"),
+    ):
+        value = settings[name]
+        if value is None:
+            faults.append(f"{host}: {name} is not set; {way_out}")
+        elif not valid(value):
+            faults.append(f"{host}: {name} is {value!r}; {way_out}")
+            settings[name] = DEFAULTS.get(name)
+    longest = max(control_socket(host, settings), vhost_socket(host, settings, MAX_VM_ID), key=len)
+    if len(longest.encode()) > MAX_SOCKET_PATH:
+        faults.append(
+            f"{host}: the socket path {longest} has {len(longest.encode())} bytes, {MAX_SOCKET_PATH} are possible; "
+            "choose a shorter testbed_run_dir"
+        )
+    return settings, faults
+
+
+def is_name(value: t.Any) -> bool:
+    return bool(NAME.fullmatch(str(value)))
+
+
+def is_address(value: t.Any) -> bool:
+    try:
+        ipaddress.IPv4Address(str(value))
+    except ValueError:
+        return False
+    return True
+
+
+def is_absolute(value: t.Any) -> bool:
+    return str(value).startswith("/")
+
+
+def is_list(value: t.Any) -> bool:
+    return isinstance(value, list)
+
+
+def read_shared(settings: t.Mapping[str, Variables]) -> tuple[dict[str, t.Any], list[str]]:
+    """Return the variables that all end hosts have in common."""
+    if not settings:
+        return {name: DEFAULTS.get(name) for name in SHARED}, ["end_hosts: the group has no host; add one"]
+    first, *others = settings
+    return {name: settings[first][name] for name in SHARED}, [
+        f"{host}: {name} differs from that of {first}; set it once, in group_vars/all"
+        for name in SHARED
+        for host in others
+        if settings[host][name] != settings[first][name]
+    ]
+
+
+def vm_name(host: str, vm_id: int) -> str:
+    return f"{host}-vm-{vm_id:02d}"
+
+
+def mac_prefix(host: str) -> str:
+    """Return five bytes that are unique to an end host of this name, locally administered and unicast."""
+    return "02:" + hashlib.sha256(host.encode()).digest()[:4].hex(":")
+
+
+def control_socket(host: str, settings: Variables) -> str:
+    return f"{settings['testbed_run_dir']}/{host}/control/switch.sock"
+
+
+def vhost_socket(host: str, settings: Variables, vm_id: int) -> str:
+    return f"{settings['testbed_run_dir']}/{host}/vhost/vm-{vm_id:02d}.sock"
+
+
+def did_you_mean(word: str, known: t.Iterable[str]) -> str:
+    """Return the way out for an unknown word."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"choose one of {', '.join(known) or 'none'}"
+
+
+def key_faults(entry: t.Any, required: t.Iterable[str], known: t.Sequence[str]) -> list[str]:
+    """Return what is wrong with the keys of a VM or a rule."""
+    if not isinstance(entry, dict):
+        return [f"{entry!r} is no mapping; give {', '.join(required)}"]
+    faults = [f"unknown key {key!r}; {did_you_mean(str(key), known)}" for key in entry if key not in known]
+    return faults + [f"{key} is missing; add it" for key in required if entry.get(key) is None]
