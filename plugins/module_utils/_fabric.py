@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The links of a testbed, and where a tag stack leads on them.
 
-A link joins two ports, each written node:port. An end host has one port, its uplink 0. A network switch pops the
-outermost tag of a frame and sends it out of port tag // 10, to queue tag % 10.
+A link joins two ports, each written node:port. An end host has one port, its uplink 0. A network switch pops
+the outermost tag of a frame and sends it out of port tag // 10, to queue tag % 10.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Fabric:
     def follow(self, source: str, tags: t.Sequence[int]) -> tuple[list[str], list[int], str | None]:
         """Return where a frame with tags goes from the end host source.
 
-        That is the nodes that it comes to, the tags that it has at the last of them, and why it ends there if that
-        is no end host.
+        That is the nodes that it comes to, the tags that it has at the last of them, and why it ends there if
+        that is no end host.
         """
         out, left, way = Port(source, UPLINK), list(tags), [source]
         while out in self.peers:
@@ -82,8 +82,8 @@ def parse_port(text: t.Any, nodes: Nodes) -> tuple[Port | None, str]:
         fault = f"{text!r}: a network switch has the ports 1 to {MAX_PORT}; choose one of them"
     elif nodes[node] and len(name := f"{node}-{port.number}") > MAX_INTERFACE_NAME:
         fault = (
-            f"{text!r}: the interface name {name} has {len(name)} characters, {MAX_INTERFACE_NAME} are possible; "
-            "choose a shorter name for the network switch"
+            f"{text!r}: the interface name {name} has {len(name)} characters; "
+            f"choose a name for the network switch that leaves at most {MAX_INTERFACE_NAME}"
         )
     return (None, fault) if fault else (port, "")
 
@@ -104,9 +104,7 @@ def parse_links(links: t.Sequence[t.Any], nodes: Nodes) -> tuple[Fabric, list[st
         if one == other:
             faults.append(f"{where}: {one} is linked with itself; name the other end")
         elif used := [port for port in (one, other) if port in peers]:
-            faults += [
-                f"{where}: {port} is linked with {peers[port]} already; a port has one link" for port in used
-            ]
+            faults += [f"{where}: {port} is linked with {peers[port]} too; use another port" for port in used]
         else:
             peers[one], peers[other] = other, one
     return Fabric(nodes, peers), faults

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The model of a testbed: from the variables of an inventory to the data that playbooks need.
 
-compile_testbed() reads the variables testbed_* of all hosts, finds all faults at once, and derives what follows
-from them: names, MAC addresses, paths, and the options of the modules.
+compile_testbed() reads the variables testbed_* of all hosts, finds all faults at once, and derives what
+follows from them: names, MAC addresses, paths, and the options of the modules.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def compile_testbed(
 ) -> dict[str, t.Any]:
     """Return what follows from the variables of all hosts: Ansible's hostvars and groups.
 
-    The documentation of the filter of the same name describes the result. Raises TestbedError with all faults.
+    The filter of the same name documents the result. Raises TestbedError with all faults.
     """
     end_hosts, switches, machines = (
         list(groups.get(group, [])) for group in ("end_hosts", "network_switches", "machines")
@@ -89,7 +89,7 @@ def compile_testbed(
         },
         "guests": {name: {"end_host": vm["host"], **pick(GUEST_KEYS, vm)} for name, vm in vms.items()},
         "network_switches": switches,
-        "links": fabric.links(),
+        "links": shared["testbed_links"],
         "rules": rules,
     }
 

@@ -56,7 +56,7 @@ def switch_form(rule: Variables, source: Vm, destination: Vm) -> _rule.Rule:
 def rule_faults(rule: Variables, vms: t.Mapping[str, Vm], fabric: Fabric) -> list[str]:
     faults = key_faults(rule, REQUIRED, KEYS)
     for key in ("from", "to"):
-        if rule.get(key) is not None and rule[key] not in vms:
+        if rule.get(key) is not None and str(rule[key]) not in vms:
             faults.append(f"{key} is {rule[key]!r}, which is no VM; {did_you_mean(str(rule[key]), vms)}")
     if rule.get("protocol") is not None:
         faults += _rule.protocol_faults(rule["protocol"]) or ports_faults(rule)
@@ -74,9 +74,8 @@ def rule_faults(rule: Variables, vms: t.Mapping[str, Vm], fabric: Fabric) -> lis
 def ports_faults(rule: Variables) -> list[str]:
     with_ports = _rule.protocol_number(rule["protocol"]) in _rule.PROTOCOLS_WITH_PORTS
     missing = [key for key in PORTS if with_ports and rule.get(key) is None]
-    return [
-        f"{key} is missing; a rule for {rule['protocol']} needs it" for key in missing
-    ] + _rule.port_faults(rule)
+    faults = [f"{key} is missing; a rule for {rule['protocol']} needs it" for key in missing]
+    return faults + _rule.port_faults(rule)
 
 
 def ends_faults(source: Vm, destination: Vm) -> list[str]:
@@ -99,7 +98,7 @@ def tags_faults(source: Vm, destination: Vm, tags: list[int], fabric: Fabric) ->
     vm_id, host = destination["id"], destination["host"]
     if tags[-1] != vm_id and vm_id > 0:
         faults.append(
-            f"the last tag is {tags[-1]}, but {destination['name']} has the id {vm_id}; end tags with that"
+            f"the last tag is {tags[-1]}, but {destination['name']} has the id {vm_id}; end the tags with it"
         )
     if source["host"] == host and len(tags) == 1:
         return faults  # the switch delivers it without the network

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The variables of a testbed, testbed_*: which there are, their defaults, and what is wrong with their values."""
+"""The variables of a testbed, testbed_*: which there are, their defaults, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -104,8 +104,8 @@ def read_settings(host: str, variables: Variables) -> tuple[dict[str, t.Any], li
     longest = max(control_socket(host, settings), vhost_socket(host, settings, MAX_VM_ID), key=len)
     if len(longest.encode()) > MAX_SOCKET_PATH:
         faults.append(
-            f"{host}: the socket path {longest} has {len(longest.encode())} bytes, {MAX_SOCKET_PATH} are possible; "
-            "choose a shorter testbed_run_dir"
+            f"{host}: the socket path {longest} has {len(longest.encode())} bytes; "
+            f"choose a testbed_run_dir that leaves at most {MAX_SOCKET_PATH}"
         )
     return settings, faults
 

@@ -29,7 +29,7 @@ def is_natural(value: t.Any) -> t.TypeGuard[int]:
 
 
 def compile_vms(host: str, settings: Variables, max_vm_id: int) -> tuple[dict[str, Vm], list[str]]:
-    """Return the VMs of an end host by name, and the faults. Of a VM with a fault there are id, name and host."""
+    """Return the VMs of an end host by name, and the faults. A faulty VM has id, name and host only."""
     vms: dict[str, Vm] = {}
     faults: list[str] = []
     first: dict[int, int] = {}
@@ -47,7 +47,7 @@ def compile_vms(host: str, settings: Variables, max_vm_id: int) -> tuple[dict[st
                 "give each VM of a host its own id"
             )
             continue
-        vm = {"id": vm_id, "name": vm_name(host, vm_id), "host": host}
+        vm: Vm = {"id": vm_id, "name": vm_name(host, vm_id), "host": host}
         vms[vm["name"]] = vm if wrong else vm | derived(host, settings, entry)
     return vms, faults
 
@@ -64,9 +64,7 @@ def vm_faults(entry: Variables, max_vm_id: int) -> list[str]:
             faults.append(f"{key} is {value!r}; give a number above 0")
     address = entry.get("address")
     if address is not None and not is_host_address(str(address)):
-        faults.append(
-            f"address is {address!r}; give a host's IPv4 address and its prefix, such as 10.20.0.11/24"
-        )
+        faults.append(f"address is {address!r}; give an IPv4 address and prefix, such as 10.20.0.11/24")
     return faults
 
 

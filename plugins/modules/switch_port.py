@@ -46,7 +46,7 @@ options:
       - V(present) adds the ports that are missing. It refuses to give an existing port another MAC address
         or another socket server, for that would cut off the VM and drop its rules.
       - V(absent) removes the ports of these VMs.
-      - V(exact) makes O(ports) the only ports. Ports of other VMs are removed, others replaced if they differ.
+      - V(exact) makes O(ports) the only ports. Ports of other VMs are removed, others replaced if different.
         Each port is a request of its own, so an interrupted task can leave a part done; run it again.
     type: str
     choices: [present, absent, exact]
