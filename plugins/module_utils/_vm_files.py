@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import glob
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -24,6 +25,7 @@ CONSOLE = "console.log"
 BUILDER = "the role detnet.testbed.base_image"
 LIBVIRT_LOGS = "/var/log/libvirt/qemu"
 COMMAND_TIMEOUT_S = 60
+TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # ECMA-48 control sequences
 
 
 def root_image(image: str) -> str:
@@ -72,15 +74,24 @@ def host_key(directory: str) -> str | None:
         return None
 
 
+def known_hosts(address: str | None, port: int, key: str | None) -> str | None:
+    """Return the line of known_hosts for the SSH server at address:port; None if something is not known."""
+    return f"[{address}]:{port} {key}" if address and key else None
+
+
 def console_tail(directory: str, lines: int, max_bytes: int = 1 << 16) -> list[str]:
-    """Return the last lines of a VM's console, from its last max_bytes; empty if there is no console yet."""
+    """Return the last lines of a VM's console, from its last max_bytes; empty if there is no console yet.
+
+    Empty lines are left out, and what could command a terminal: the guest wrote this.
+    """
     try:
         with open(os.path.join(directory, CONSOLE), "rb") as console:
             console.seek(max(0, os.fstat(console.fileno()).st_size - max_bytes))
             text = console.read(max_bytes).decode("utf-8", errors="replace")
     except FileNotFoundError:
         return []
-    return text.splitlines()[-lines:] if lines else []
+    found = [line for line in map(_printable, text.splitlines()) if line]
+    return found[-lines:] if lines > 0 else []
 
 
 def is_socket(path: str) -> bool:
@@ -89,6 +100,10 @@ def is_socket(path: str) -> bool:
         return stat.S_ISSOCK(os.stat(path).st_mode)
     except OSError:
         return False
+
+
+def _printable(line: str) -> str:
+    return "".join(filter(str.isprintable, TERMINAL_SEQUENCE.sub("", line))).rstrip()
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -78,12 +78,12 @@ def page_problems(vms: t.Sequence[Vm], released_mib: int, page_kib: int, free_pa
     return [
         *uneven,
         f"VMs {', '.join(vm.name for vm in vms)} need {needed} hugepages of {page_kib} KiB, {free} are free;"
-        " raise host_tuning_hugepages, or give the VMs less memory_mib",
+        " raise host_tuning_hugepages_2m, or give the VMs less memory_mib",
     ]
 
 
 def free_pages() -> tuple[int, int]:
-    """Return the size in KiB of a default hugepage (0: there are none) and how many are free to be claimed."""
+    """Return the size in KiB of a default hugepage (0: there are none) and how many can be claimed."""
     with open("/proc/meminfo", encoding="ascii") as meminfo:
         sizes = [int(line.split()[1]) for line in meminfo if line.startswith("Hugepagesize:")]
     if not sizes:

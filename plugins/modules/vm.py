@@ -201,8 +201,11 @@ vms:
       type: str
     ssh_host_key:
       description:
-        - Public host key, a key type and a key as known_hosts wants them.
+        - Public host key, its type and the key.
         - Null if the VM is absent, or does not exist yet in check mode.
+      type: str
+    known_hosts:
+      description: The line of known_hosts for the VM's SSH; null if RV(vms[].ssh_host_key) is.
       type: str
     changed:
       description: Whether something was done for this VM.
@@ -391,15 +394,18 @@ def for_each(tasks: list[Task], workers: int, call: t.Callable[[Task], None]) ->
 def result(task: Task) -> dict[str, t.Any]:
     """Return what a task made of its VM."""
     vm, state = task.wanted, _vm.state_after(task.before, task.done)
+    address, port = (vm.management_address if vm else None), _vm.MANAGEMENT_PORT_BASE + task.id
+    host_key = _vm_files.host_key(task.directory) if state != "absent" else None
     found = {
         "name": task.name,
         "id": task.id,
         "state": state,
         "accelerator": task.accelerator if state != "absent" else None,
-        "management_address": vm.management_address if vm else None,
-        "management_port": _vm.MANAGEMENT_PORT_BASE + task.id,
+        "management_address": address,
+        "management_port": port,
         "mac": vm.mac if vm else None,
-        "ssh_host_key": _vm_files.host_key(task.directory) if state != "absent" else None,
+        "ssh_host_key": host_key,
+        "known_hosts": _vm_files.known_hosts(address, port, host_key),
         "changed": bool(task.done),
     }
     return found if task.error is None else {**found, "error": task.error}

@@ -97,7 +97,10 @@ vms:
       description: Port of SSH.
       type: int
     ssh_host_key:
-      description: Public host key, a key type and a key as known_hosts wants them.
+      description: Public host key, its type and the key.
+      type: str
+    known_hosts:
+      description: The line of known_hosts for the VM's SSH.
       type: str
     console:
       description: The last O(console_lines) lines of the console.
@@ -108,7 +111,6 @@ vms:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-
 from ansible_collections.detnet.testbed.plugins.module_utils import _hypervisor, _vm, _vm_files
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed
 
@@ -136,14 +138,17 @@ def information(
     """Return what is known about one VM; statistics are libvirt's."""
     description = domain.description or {}
     directory = description.get("directory", "")
+    address, port = description.get("management_address"), _vm.MANAGEMENT_PORT_BASE + description.get("id", 0)
+    host_key = _vm_files.host_key(directory)
     return {
         "name": name,
         "state": domain.state,
         "accelerator": domain.accelerator,
         **statistics,
         **{key: description.get(key) for key in DESCRIBED},
-        "management_port": _vm.MANAGEMENT_PORT_BASE + description["id"] if "id" in description else None,
-        "ssh_host_key": _vm_files.host_key(directory),
+        "management_port": port,
+        "ssh_host_key": host_key,
+        "known_hosts": _vm_files.known_hosts(address, port, host_key),
         "console": _vm_files.console_tail(directory, console_lines),
     }
 
