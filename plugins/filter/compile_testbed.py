@@ -92,7 +92,7 @@ def compile_testbed(
         return compile_pure(hostvars, groups, max_vm_id)
     except TestbedError as exc:
         faults = "".join(f"\n- {fault}" for fault in exc.faults)
-        raise AnsibleFilterError(f"The inventory describes no testbed. Correct this in it:{faults}") from exc
+        raise AnsibleFilterError(f"The inventory describes no testbed. Correct this in it:{faults}") from None
 
 
 class FilterModule:

@@ -58,6 +58,8 @@ def compile_testbed(
     end_hosts, switches, machines = (
         list(groups.get(group, [])) for group in ("end_hosts", "network_switches", "machines")
     )
+    if not end_hosts:
+        raise TestbedError(["the group end_hosts has no host; name the servers that run VMs there"])
     nodes = {**dict.fromkeys(end_hosts, False), **dict.fromkeys(switches, True)}
     faults = variable_faults(hostvars, [*nodes, *machines]) + name_faults(end_hosts, switches)
 

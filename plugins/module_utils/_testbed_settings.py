@@ -19,21 +19,19 @@ DEFAULTS: dict[str, t.Any] = {
     "testbed_vms": [],
     "testbed_vhost_server": "switch",
     "testbed_run_dir": "/run/detnet-testbed",
-    "testbed_state_dir": "/var/lib/detnet-testbed",
 }
-REQUIRED = ("testbed_name", "testbed_management_address")
-OTHERS = (
-    "testbed_mac_prefix",
-    # Those of the playbooks themselves.
+SHARED = ("testbed_name", "testbed_links", "testbed_rules")  # one value for the whole testbed
+
+# Those that only playbooks read.
+PLAYBOOKS = (
     "testbed_cache_dir",
     "testbed_controller_dir",
     "testbed_end_host",
     "testbed_journey",
     "testbed_results",
     "testbed_results_dir",
+    "testbed_state_dir",
 )
-KNOWN = (*DEFAULTS, *REQUIRED, *OTHERS)
-SHARED = ("testbed_name", "testbed_links", "testbed_rules")  # one value for the whole testbed
 
 MAX_VM_ID = 64
 MAX_SOCKET_PATH = 107  # sun_path without its final zero, unix(7)
@@ -45,13 +43,14 @@ MAC_PREFIX = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){4}")  # the first byt
 
 def variable_faults(hostvars: t.Mapping[str, Variables], hosts: t.Iterable[str]) -> list[str]:
     """Return the variables testbed_* that nothing reads, each once."""
+    known = (*CHECKS, *PLAYBOOKS)
     unknown: dict[str, list[str]] = {}
     for host in dict.fromkeys(hosts):
         for name in hostvars[host]:
-            if name.startswith("testbed_") and name not in KNOWN:
+            if name.startswith("testbed_") and name not in known:
                 unknown.setdefault(name, []).append(host)
     return [
-        f"{', '.join(hosts)}: {name} is no variable of a testbed; {did_you_mean(name, KNOWN)}"
+        f"{', '.join(hosts)}: {name} is no variable of a testbed; {did_you_mean(name, known)}"
         for name, hosts in sorted(unknown.items())
     ]
 
@@ -71,45 +70,6 @@ def name_faults(end_hosts: list[str], switches: list[str]) -> list[str]:
     return faults
 
 
-def read_settings(host: str, variables: Variables) -> tuple[dict[str, t.Any], list[str]]:
-    """Return the variables testbed_* of an end host and the faults; a list with a fault counts as empty."""
-    settings = {name: variables.get(name, DEFAULTS.get(name)) for name in (*DEFAULTS, *REQUIRED)}
-    settings["testbed_mac_prefix"] = str(variables.get("testbed_mac_prefix", mac_prefix(host))).lower()
-    faults = []
-    for name, valid, way_out in (
-        ("testbed_name", is_name, NAME_WAY_OUT),
-        (
-            "testbed_management_address",
-            is_address,
-            "give one IPv4 address of the machine, such as 127.0.0.11",
-        ),
-        (
-            "testbed_mac_prefix",
-            MAC_PREFIX.fullmatch,
-            "give five bytes of a unicast address, such as 02:8e:d3:f6:ad",
-        ),
-        ("testbed_vhost_server", ("switch", "qemu").__contains__, "choose switch or qemu"),
-        ("testbed_run_dir", is_absolute, "give an absolute path"),
-        ("testbed_state_dir", is_absolute, "give an absolute path"),
-        ("testbed_links", is_list, "give a list"),
-        ("testbed_rules", is_list, "give a list"),
-        ("testbed_vms", is_list, "give a list"),
-    ):
-        value = settings[name]
-        if value is None:
-            faults.append(f"{host}: {name} is not set; {way_out}")
-        elif not valid(value):
-            faults.append(f"{host}: {name} is {value!r}; {way_out}")
-            settings[name] = DEFAULTS.get(name)
-    longest = max(control_socket(host, settings), vhost_socket(host, settings, MAX_VM_ID), key=len)
-    if len(longest.encode()) > MAX_SOCKET_PATH:
-        faults.append(
-            f"{host}: the socket path {longest} has {len(longest.encode())} bytes; "
-            f"choose a testbed_run_dir that leaves at most {MAX_SOCKET_PATH}"
-        )
-    return settings, faults
-
-
 def is_name(value: t.Any) -> bool:
     return bool(NAME.fullmatch(str(value)))
 
@@ -122,6 +82,14 @@ def is_address(value: t.Any) -> bool:
     return True
 
 
+def is_mac_prefix(value: t.Any) -> bool:
+    return bool(MAC_PREFIX.fullmatch(str(value).lower()))
+
+
+def is_server(value: t.Any) -> bool:
+    return value in ("switch", "qemu")
+
+
 def is_absolute(value: t.Any) -> bool:
     return str(value).startswith("/")
 
@@ -130,17 +98,55 @@ def is_list(value: t.Any) -> bool:
     return isinstance(value, list)
 
 
+CHECKS: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
+    "testbed_name": (is_name, NAME_WAY_OUT),
+    "testbed_links": (is_list, "give a list"),
+    "testbed_rules": (is_list, "give a list"),
+    "testbed_vms": (is_list, "give a list"),
+    "testbed_management_address": (is_address, "give an IPv4 address of the machine, such as 127.0.0.11"),
+    "testbed_mac_prefix": (is_mac_prefix, "give five bytes of a unicast address, such as 02:8e:d3:f6:ad"),
+    "testbed_vhost_server": (is_server, "choose switch or qemu"),
+    "testbed_run_dir": (is_absolute, "give an absolute path"),
+}
+
+
+def check(settings: dict[str, t.Any], names: t.Iterable[str]) -> list[str]:
+    """Return what is wrong with the named settings; a list with a fault becomes empty."""
+    faults = []
+    for name in names:
+        value, (valid, way_out) = settings[name], CHECKS[name]
+        if value is None:
+            faults.append(f"{name} is not set; {way_out}")
+        elif not valid(value):
+            faults.append(f"{name} is {value!r}; {way_out}")
+            settings[name] = [] if valid is is_list else value
+    return faults
+
+
+def read_settings(host: str, variables: Variables) -> tuple[dict[str, t.Any], list[str]]:
+    """Return the variables testbed_* of an end host, and what is wrong with those of its own."""
+    defaults = {**DEFAULTS, "testbed_mac_prefix": mac_prefix(host)}
+    settings = {name: variables.get(name, defaults.get(name)) for name in CHECKS}
+    faults = check(settings, [name for name in CHECKS if name not in SHARED])
+    longest = max(control_socket(host, settings), vhost_socket(host, settings, MAX_VM_ID), key=len)
+    if len(longest.encode()) > MAX_SOCKET_PATH:
+        faults.append(
+            f"the socket path {longest} has {len(longest.encode())} bytes; "
+            f"choose a testbed_run_dir that leaves at most {MAX_SOCKET_PATH}"
+        )
+    return settings, [f"{host}: {fault}" for fault in faults]
+
+
 def read_shared(settings: t.Mapping[str, Variables]) -> tuple[dict[str, t.Any], list[str]]:
-    """Return the variables that all end hosts have in common."""
-    if not settings:
-        return {name: DEFAULTS.get(name) for name in SHARED}, ["end_hosts: the group has no host; add one"]
+    """Return the variables that all end hosts have in common, and what is wrong with them."""
     first, *others = settings
-    return {name: settings[first][name] for name in SHARED}, [
+    shared = {name: settings[first][name] for name in SHARED}
+    return shared, [
         f"{host}: {name} differs from that of {first}; set it once, in group_vars/all"
         for name in SHARED
         for host in others
-        if settings[host][name] != settings[first][name]
-    ]
+        if settings[host][name] != shared[name]
+    ] + check(shared, SHARED)
 
 
 def vm_name(host: str, vm_id: int) -> str:

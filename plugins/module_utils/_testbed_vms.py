@@ -83,7 +83,7 @@ def derived(host: str, settings: Variables, entry: Variables) -> Vm:
     """Return what follows from the faultless description of a VM."""
     interface = ipaddress.IPv4Interface(entry["address"])
     return {
-        "mac": f"{settings['testbed_mac_prefix']}:{entry['id']:02x}",
+        "mac": f"{settings['testbed_mac_prefix']}:{entry['id']:02x}".lower(),
         "address": str(interface),
         "ip": str(interface.ip),
         "network": str(interface.network),
@@ -105,7 +105,8 @@ def duplicate_faults(vms: list[Vm], machines: t.Sequence[str]) -> list[str]:
     open_machines = {machine(vm) for vm in vms if vm["management_address"] == ANY_ADDRESS}
 
     def management(vm: Vm) -> tuple[str, str, int]:
-        address = ANY_ADDRESS if machine(vm) in open_machines else vm["management_address"]
+        # One that is not set is a fault of its own, and the same as no other.
+        address = ANY_ADDRESS if machine(vm) in open_machines else vm["management_address"] or vm["name"]
         return machine(vm), address, vm["management_port"]
 
     faults = []
