@@ -29,7 +29,8 @@ UPLINK = "uplink"
 
 QUEUES = range(10)
 VLAN_IDS_PER_PORT = 10
-MAX_PORT = 409  # port * 10 + queue has to fit into a VLAN id, 1 to 4094
+MAX_VLAN_ID = 4094
+MAX_PORT = MAX_VLAN_ID // VLAN_IDS_PER_PORT  # of its queues, ids are left for 0 to 4
 MAX_INTERFACE_NAME = 15  # IFNAMSIZ without its final zero
 MTU_RANGE = range(68, 65536)
 
@@ -180,6 +181,7 @@ def flows(ports: t.Iterable[int]) -> list[str]:
         f"actions=pop_vlan,set_queue:{queue},output:{port}"
         for port in ports
         for queue in QUEUES
+        if port * VLAN_IDS_PER_PORT + queue <= MAX_VLAN_ID
     )
 
 

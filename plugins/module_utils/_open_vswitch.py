@@ -104,9 +104,10 @@ class OpenVswitch:
             if bridge["flows"] != before.get(name, {}).get("flows"):
                 self._ofctl("replace-flows", name, ["--bundle"], "\n".join(bridge["flows"]))
 
-    def remove_ports(self, interfaces: list[str]) -> None:
-        """Let go of interfaces that are about to be deleted, of whichever bridge they are ports."""
-        self._vsctl(*(["--if-exists", "del-port", interface] for interface in interfaces))
+    def remove_ports(self, ports: t.Iterable[str]) -> None:
+        """Let go of interfaces that are about to be deleted."""
+        if commands := [["del-port", port] for port in ports]:
+            self._vsctl(*commands)
 
     def log(self) -> str:
         """Return the end of the daemons' logs, as evidence."""
@@ -168,6 +169,10 @@ def read_bridges(answer: str) -> Document:
         }
         for row in bridges
     }
+
+
+def ports(bridges: Document) -> list[str]:
+    return [port for bridge in bridges.values() for port in bridge["ports"]]
 
 
 def members(value: list[t.Any], names: dict[str, str]) -> list[str]:

@@ -121,6 +121,7 @@ fabric:
 """
 
 import contextlib
+import itertools
 import json
 import shutil
 import typing as t
@@ -143,7 +144,12 @@ from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document im
     to_rebuild,
     wanted,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._open_vswitch import PROGRAMS, OpenVswitch, Run
+from ansible_collections.detnet.testbed.plugins.module_utils._open_vswitch import (
+    PROGRAMS,
+    OpenVswitch,
+    Run,
+    ports,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "switches": {"type": "list", "elements": "str"},
@@ -213,7 +219,7 @@ class Host:
         self._remember(joined(self.ledger(), ledger_of(after)))
         delete, create = to_rebuild(before, after)
         if before["daemons"] == DAEMONS:
-            self.switch.remove_ports([address for address in delete if "/" not in address])
+            self.switch.remove_ports({*delete, *itertools.chain(*create)} & set(ports(before["bridges"])))
         else:
             self.switch.stop()
             links.delete(before["taps"])
