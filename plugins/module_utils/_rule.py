@@ -55,7 +55,7 @@ def protocol_faults(protocol: t.Any) -> list[str]:
 
 
 def port_faults(rule: t.Mapping[str, t.Any]) -> list[str]:
-    """Return what is wrong with the ports of a rule, as far as its protocol goes together with them."""
+    """Return what is wrong with the ports of a rule whose protocol has no fault."""
     protocol = protocol_number(rule.get("protocol"))
     faults = []
     for field in ("source_port", "destination_port"):
@@ -87,13 +87,13 @@ def action_faults(rule: t.Mapping[str, t.Any]) -> list[str]:
 
 def match_faults(rule: t.Mapping[str, t.Any]) -> list[str]:
     """Return what is wrong with the identity of a rule: which packets of which VM it matches."""
-    faults = number_faults("vm", rule.get("vm")) + protocol_faults(rule.get("protocol"))
+    faults = number_faults("vm", rule.get("vm"))
     for field in ("source_ip", "destination_ip"):
         try:
             ipaddress.IPv4Address(rule.get(field))
         except ValueError:
             faults.append(f"{field} is {rule.get(field)!r}; give one IPv4 address such as 10.20.0.11")
-    return faults + port_faults(rule)
+    return faults + (protocol_faults(rule.get("protocol")) or port_faults(rule))
 
 
 def normal(rule: t.Mapping[str, t.Any]) -> Rule:
