@@ -35,6 +35,11 @@ import typing as t
 
 Values = t.Mapping[str, t.Any]
 
+WHY = {
+    "kvm": "a guest really ran under KVM here",
+    "tcg": "no guest runs under KVM here (make doctor says why), or the inventory asks for TCG",
+}
+
 
 def aligned(rows: t.Sequence[t.Sequence[str]], right: t.Container[int] = ()) -> list[str]:
     """Return rows as indented lines with aligned columns; those in right are flush right."""
@@ -106,7 +111,8 @@ def rule_lines(results: Values) -> list[str]:
 
 
 def guest_line(results: Values) -> str:
-    return f"Guests run under {results['accelerator'].upper()}: {results['accelerator_reason']}"
+    accelerator = results["accelerator"]
+    return f"Guests run under {accelerator.upper()}: {WHY[accelerator]}"
 
 
 def site_report(results: Values) -> str:

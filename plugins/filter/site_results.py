@@ -42,10 +42,10 @@ _value:
 import re
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils._rule import PROTOCOL_NAMES, identity
+
 Values = t.Mapping[str, t.Any]
 
-PROTOCOL_NAMES = {1: "icmp", 6: "tcp", 17: "udp"}
-IDENTITY = ("vm", "protocol", "source_ip", "destination_ip", "source_port", "destination_port")
 UDP = ("sent", "received", "duplicates", "out_of_order", "corrupt")
 COUNTERS = ("packets", "bytes", "drops")
 
@@ -65,10 +65,6 @@ def ping_result(ping: Values) -> dict[str, t.Any]:
         "received": received,
         "rtt_us": dict(zip(("min", "mean", "max"), times, strict=False)),
     }
-
-
-def identity(rule: Values) -> tuple[t.Any, ...]:
-    return tuple(rule[key] for key in IDENTITY)
 
 
 def rule_results(end_host: str, switch: Values, names: Values) -> list[dict[str, t.Any]]:

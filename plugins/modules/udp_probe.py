@@ -51,7 +51,8 @@ options:
     type: int
     default: 1000
   timeout_s:
-    description: Most seconds for the whole probe. Datagrams not sent by then are not sent.
+    description: Most seconds for the probe beyond O(count) times O(interval_us). What is not sent by then
+      is not sent at all.
     type: int
     default: 20
 attributes:
@@ -222,7 +223,7 @@ def exchange(sock: socket.socket, ledger: Ledger, params: dict[str, t.Any]) -> N
     """Send and receive until every datagram is back or given up, or the time is over; raise OSError."""
     loss_ns = params["loss_ms"] * 1_000_000
     now = next_send = time.monotonic_ns()
-    deadline = now + params["timeout_s"] * 1_000_000_000
+    deadline = now + params["count"] * params["interval_us"] * 1000 + params["timeout_s"] * 1_000_000_000
     while now < deadline:
         ledger.give_up(now - loss_ns)
         left = params["count"] - len(ledger.sent_at)

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import copy
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.detnet.testbed.plugins.filter.journey_plan import journey_plan
+
+JOURNEY = {"from": "alpha-vm-01", "to": "beta-vm-01"}
+
+
+def rule(source, destination, protocol, ports, tags):
+    host = source.partition("-")[0]
+    source_port, destination_port = ports
+    return {
+        "from": source,
+        "to": destination,
+        "host": host,
+        "protocol": protocol,
+        "source_port": source_port,
+        "destination_port": destination_port,
+        "tags": tags,
+    }
+
+
+TESTBED = {
+    "guests": {"alpha-vm-01": {"end_host": "alpha"}, "beta-vm-01": {"end_host": "beta"}},
+    "network_switches": ["s1", "s2"],
+    "links": [["alpha:0", "s1:1"], ["beta:0", "s2:2"], ["s1:2", "s2:1"]],
+    "rules": [
+        rule("alpha-vm-01", "beta-vm-01", 1, (0, 0), [21, 21, 1]),
+        rule("beta-vm-01", "alpha-vm-01", 17, (7, 40000), [11, 11, 1]),
+        rule("alpha-vm-01", "beta-vm-01", 17, (40000, 7), [21, 21, 1]),
+    ],
+}
+
+
+@pytest.fixture
+def testbed():
+    return copy.deepcopy(TESTBED)
+
+
+def test_points_are_in_the_order_of_the_path_whatever_the_order_of_the_links(testbed):
+    plan = journey_plan(testbed, JOURNEY, True, "captures")
+    assert plan["rule"] == TESTBED["rules"][2]
+    assert plan["interfaces"] == ["s1-1", "s1-2", "s2-2"]
+    assert plan["points"] == [
+        {"at": "alpha - s1", "path": "captures/s1-1.pcap"},
+        {"at": "s1 - s2", "path": "captures/s1-2.pcap"},
+        {"at": "s2 - beta", "path": "captures/s2-2.pcap"},
+        {"at": "beta-vm-01", "path": "captures/beta-vm-01.pcap"},
+    ]
+    assert plan["tags"] == {"alpha - s1": [21, 21, 1], "s1 - s2": [21, 1], "s2 - beta": [1], "beta-vm-01": []}
+
+
+def test_without_emulated_switches_only_the_guest_can_be_captured(testbed):
+    assert [point["at"] for point in journey_plan(testbed, JOURNEY, False, "captures")["points"]] == [
+        "beta-vm-01"
+    ]
+
+
+def test_vms_of_one_end_host_use_no_link(testbed):
+    testbed["guests"]["beta-vm-01"]["end_host"] = "alpha"
+    assert [point["at"] for point in journey_plan(testbed, JOURNEY, True, "captures")["points"]] == [
+        "beta-vm-01"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("removed", "message"),
+    [
+        pytest.param(
+            2,
+            r"alpha-vm-01 > beta-vm-01: no rule with protocol: udp, destination_port: 7",
+            id="no-rule-there",
+        ),
+        pytest.param(
+            1,
+            r"no rule brings the echoes back; add to testbed_rules: from: beta-vm-01, to: alpha-vm-01, "
+            r"protocol: udp, source_port: 7, destination_port: 40000",
+            id="no-rule-back",
+        ),
+    ],
+)
+def test_a_missing_rule_is_named_with_what_to_add(testbed, removed, message):
+    del testbed["rules"][removed]
+    with pytest.raises(AnsibleFilterError, match=message):
+        journey_plan(testbed, JOURNEY, True, "captures")
