@@ -6,7 +6,7 @@
 A document describes a fabric as it is or as it shall be:
 
     directory   path of the private Open vSwitch instance's files, None if there are none
-    daemons     names of its running daemons
+    daemons     its daemons by name: reachable or unreachable
     namespaces  names of the end hosts' network namespaces
     taps        names of the devices that Open vSwitch makes for itself and for each bridge
     interfaces  by address (INTERFACE, or NAMESPACE/INTERFACE): peer (address of the veth's other end), mtu
@@ -22,7 +22,7 @@ import typing as t
 Document = dict[str, t.Any]
 Ledger = dict[str, list[str]]  # names of what the fabric made, by kind: namespaces, interfaces, taps
 
-DAEMONS = ["ovs-vswitchd", "ovsdb-server"]
+DAEMONS = {"ovs-vswitchd": "reachable", "ovsdb-server": "reachable"}  # in the order of their end
 DATAPATH_TAP = "ovs-netdev"  # Open vSwitch's own name; a machine has room for one userspace datapath
 NAMESPACE_PREFIX = "detnet-"
 UPLINK = "uplink"
@@ -42,9 +42,16 @@ class FabricError(Exception):
     """The fabric cannot be observed, built or removed; the message names object, cause and way out."""
 
 
+class Run(t.Protocol):
+    """How the fabric runs a command."""
+
+    def __call__(self, command: list[str], text: str | None = None) -> str:
+        """Give the text as standard input, return the standard output; raise FabricError on failure."""
+
+
 def nothing() -> Document:
     """Return the document of a machine without a fabric."""
-    return {"directory": None, "daemons": [], "namespaces": [], "taps": [], "interfaces": {}, "bridges": {}}
+    return {"directory": None, "daemons": {}, "namespaces": [], "taps": [], "interfaces": {}, "bridges": {}}
 
 
 def endpoint(text: str) -> tuple[str, int]:
@@ -85,7 +92,7 @@ def faults(switches: list[str], links: list[list[str]], end_hosts: list[str], mt
         if not wrong and not any(endpoint(end)[0] in switches for end in link):
             wrong = [f"{link[0]} and {link[1]} are both end hosts; put a switch between them"]
         found += [f"links[{index}]: {fault}" for fault in wrong]
-        ends += link
+        ends += map(str, link)
     found += [f"port {end} is used more than once; a port takes one link" for end in repeated(ends)]
     cabled = {end.rpartition(":")[0] for end in ends}
     found += [
@@ -112,7 +119,7 @@ def node_faults(switches: list[str], end_hosts: list[str]) -> list[str]:
 
 
 def end_faults(end: str, switches: list[str], end_hosts: list[str]) -> list[str]:
-    if not ENDPOINT.fullmatch(end):
+    if not isinstance(end, str) or not ENDPOINT.fullmatch(end):
         return [f"{end!r} is not written as NODE:PORT"]
     node, port = endpoint(end)
     if node in end_hosts:

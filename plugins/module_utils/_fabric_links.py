@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import (
     Document,
     FabricError,
+    Run,
     split,
 )
 
@@ -23,8 +24,6 @@ try:
     HAS_PYROUTE2 = True
 except ImportError:
     HAS_PYROUTE2 = False
-
-Run = t.Callable[[list[str], str | None], str]
 
 NETNS_DIRECTORY = "/run/netns"
 NO_ADDRESSES = 1  # IN6_ADDR_GEN_MODE_NONE: no link-local address, so no neighbour or router discovery
@@ -120,7 +119,7 @@ def observe(addresses: t.Iterable[str], run: Run) -> Document:
                     "mtu": message.get_attr("IFLA_MTU"),
                     "up": bool(message["flags"] & 1),
                     "ipv6": generates_addresses(message),
-                    "offloads": in_use(run([*inside(namespace), "ethtool", "--json", "-k", name], None)),
+                    "offloads": in_use(run([*inside(namespace), "ethtool", "--json", "-k", name])),
                 }
     for address, peer in peers(rows).items():
         found[address]["peer"] = peer
@@ -187,6 +186,6 @@ def adjust(address: str, before: Document, after: Document, run: Run) -> None:
             connection.link("set", index=index, mtu=after["mtu"])
         if off := [option for option in before["offloads"] if option not in after["offloads"]]:
             switches = [word for option in off for word in (option, "off")]
-            run([*inside(namespace), "ethtool", "-K", name, *switches], None)
+            run([*inside(namespace), "ethtool", "-K", name, *switches])
         if before["up"] != after["up"]:
             connection.link("set", index=index, state="up")

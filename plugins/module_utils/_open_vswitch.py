@@ -16,11 +16,9 @@ from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document im
     DAEMONS,
     Document,
     FabricError,
+    Run,
     taps_of,
 )
-
-# Runs a command (and gives it the text as standard input); returns its standard output, raises FabricError.
-Run = t.Callable[[list[str], str | None], str]
 
 PROGRAMS = ["ovs-ofctl", "ovs-vsctl", "ovs-vswitchd", "ovsdb-server", "ovsdb-tool"]
 
@@ -41,9 +39,13 @@ class OpenVswitch:
         self.directory = Path(directory)
         self.run = run
 
-    def running(self) -> list[str]:
-        """Return the daemons that run and can be reached."""
-        return [name for name in DAEMONS if self.pid(name) and all(map(self._has, SOCKETS[name]))]
+    def daemons(self) -> dict[str, str]:
+        """Return the daemons of the document."""
+        return {
+            name: "reachable" if all(map(self._has, SOCKETS[name])) else "unreachable"
+            for name in DAEMONS
+            if self.pid(name)
+        }
 
     def pid(self, name: str) -> int | None:
         """Return the process of a daemon, which is known by its pid file's path among its arguments."""
@@ -62,7 +64,7 @@ class OpenVswitch:
         for old in (".conf.db.~lock~", "conf.db"):
             (self.directory / old).unlink(missing_ok=True)
         database = str(self.directory / "conf.db")
-        self.run(["ovsdb-tool", "create", database], None)
+        self.run(["ovsdb-tool", "create", database])
         self._start("ovsdb-server", [f"--remote=punix:{self.directory}/db.sock", "--no-chdir", database])
         self._start("ovs-vswitchd", [f"unix:{self.directory}/db.sock"])
 
@@ -123,9 +125,7 @@ class OpenVswitch:
         limits = [f"--bounding-set={CAPABILITIES[name]}", "--inh-caps=-all"]
         files = [f"--{option}={self.directory}/{name}.{suffix}" for option, suffix in FILES.items()]
         # --detach returns once the daemon can be reached, or says why not.
-        self.run(
-            ["setpriv", *limits, name, *files, "-vconsole:off", "-vsyslog:off", "--detach", *arguments], None
-        )
+        self.run(["setpriv", *limits, name, *files, "-vconsole:off", "-vsyslog:off", "--detach", *arguments])
 
     def _ended(self, name: str, number: signal.Signals) -> bool:
         deadline = time.monotonic() + STOP_TIMEOUT_S
@@ -139,7 +139,7 @@ class OpenVswitch:
         """Run commands in one transaction, and wait until the switch has them."""
         options = [f"--db=unix:{self.directory}/db.sock", f"--timeout={VSCTL_TIMEOUT_S}", "--format=json"]
         joined = [word for command in commands for word in ("--", *command)]
-        return self.run(["ovs-vsctl", *options, *joined], None)
+        return self.run(["ovs-vsctl", *options, *joined])
 
     def _ofctl(self, command: str, bridge: str, options: list[str], flows: str | None = None) -> str:
         # OpenFlow 1.3 prints pop_vlan; 1.0 has another name for it.

@@ -114,42 +114,28 @@ capture_points:
       sample: s1-1
 fabric:
   description:
-    - The fabric as it is after the task. C(directory), C(daemons), C(namespaces), C(taps); C(interfaces) by
+    - The fabric as it is after the task. C(directory), C(daemons) by name, C(namespaces), C(taps); C(interfaces) by
       C(INTERFACE) or C(NAMESPACE/INTERFACE); C(bridges) by switch, with ports and flows.
   returned: success
   type: dict
 """
 
-import contextlib
-import itertools
-import json
-import shutil
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.detnet.testbed.plugins.module_utils import _fabric_links as links
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric_document import (
-    DAEMONS,
-    UPLINK,
     Document,
     FabricError,
-    Ledger,
+    Run,
     capture_points,
     faults,
-    foreign,
-    joined,
-    ledger_of,
     nothing,
-    to_rebuild,
     wanted,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._open_vswitch import (
-    PROGRAMS,
-    OpenVswitch,
-    Run,
-    ports,
-)
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric_host import Host
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric_links import HAS_PYROUTE2
+from ansible_collections.detnet.testbed.plugins.module_utils._open_vswitch import PROGRAMS
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "switches": {"type": "list", "elements": "str"},
@@ -168,113 +154,17 @@ PACKAGES = {
 }
 
 
-class Host:
-    """The machine that carries the fabric whose files are in the directory."""
-
-    def __init__(self, directory: str, run: Run) -> None:
-        self.directory = Path(directory)
-        self.run = run
-        self.switch = OpenVswitch(directory, run)
-
-    @property
-    def _ledger_file(self) -> Path:
-        return self.directory / "ledger.json"
-
-    def ledger(self) -> Ledger:
-        """Return the names of what the fabric made, or was about to make when it was interrupted."""
-        try:
-            return dict(json.loads(self._ledger_file.read_text()))
-        except FileNotFoundError:
-            return ledger_of(nothing())
-        except ValueError as exc:
-            raise FabricError(
-                f"{self._ledger_file} is damaged ({exc}); it names what to remove by hand"
-            ) from exc
-
-    def observe(self, after: Document) -> Document:
-        """Return the fabric as it is: what its ledger names and exists.
-
-        Raises FabricError if a name of the document after is taken by anything else.
-        """
-        ledger, namespaces, devices = self.ledger(), links.namespaces(), links.names()
-        if taken := foreign(ledger_of(after), ledger, namespaces, devices):
-            raise FabricError("; ".join(taken))
-        ours = namespaces & set(ledger["namespaces"])
-        daemons = self.switch.running()
-        bridges = self.switch.bridges(devices) if daemons == DAEMONS else {}
-        if bridges is None:
-            daemons, bridges = [], {}
-        addresses = [*ledger["interfaces"], *(f"{namespace}/{UPLINK}" for namespace in ours)]
-        return {
-            "directory": str(self.directory) if self.directory.exists() else None,
-            "daemons": daemons,
-            "namespaces": sorted(ours),
-            "taps": sorted(devices & set(ledger["taps"])),
-            "interfaces": links.observe(addresses, self.run),
-            "bridges": bridges,
-        }
-
-    def build(self, before: Document, after: Document) -> None:
-        """Turn the fabric before into the one after."""
-        self._remember(joined(self.ledger(), ledger_of(after)))
-        delete, create = to_rebuild(before, after)
-        if before["daemons"] == DAEMONS:
-            self.switch.remove_ports({*delete, *itertools.chain(*create)} & set(ports(before["bridges"])))
-        else:
-            self.switch.stop()
-            links.delete(before["taps"])
-        links.delete(delete)
-        for namespace in before["namespaces"]:
-            if namespace not in after["namespaces"]:
-                links.remove_namespace(namespace)
-        for namespace in after["namespaces"]:
-            if namespace not in before["namespaces"]:
-                links.create_namespace(namespace)
-        for first, second in create:
-            links.create_pair(first, second)
-        for address, now in links.observe(after["interfaces"], self.run).items():
-            links.adjust(address, now, after["interfaces"][address], self.run)
-        if before["daemons"] != DAEMONS:
-            self.switch.start()
-        self.switch.configure(self.switch.bridges(links.names()) or {}, after["bridges"])
-        self._remember(ledger_of(after))
-        if (now := self.observe(after)) != after:
-            wrong = [key for key, value in after.items() if now[key] != value]
-            raise FabricError(
-                f"its {', '.join(wrong)} did not come up: {now}; Open vSwitch says: {self.switch.log()}"
-            )
-
-    def remove(self, before: Document, _after: Document) -> None:
-        """Remove the fabric."""
-        self.switch.stop()
-        links.delete([*before["interfaces"], *before["taps"]])
-        for namespace in before["namespaces"]:
-            links.remove_namespace(namespace)
-        if before["directory"]:
-            shutil.rmtree(self.directory)
-            with contextlib.suppress(OSError):
-                self.directory.parent.rmdir()  # unless others have files there
-
-    def _remember(self, ledger: Ledger) -> None:
-        """Write down what the fabric is about to make, so that it is known after an interruption."""
-        self.directory.parent.mkdir(parents=True, exist_ok=True)
-        self.directory.mkdir(mode=0o750, exist_ok=True)
-        new = self._ledger_file.with_suffix(".new")
-        new.write_text(json.dumps(ledger))
-        new.replace(self._ledger_file)
-
-
 def missing(module: AnsibleModule) -> list[str]:
     """Return the packages that the fabric needs and the machine does not have."""
     packages = {package for program, package in PACKAGES.items() if not module.get_bin_path(program)}
-    return sorted(packages | (set() if links.HAS_PYROUTE2 else {"python3-pyroute2"}))
+    return sorted(packages | (set() if HAS_PYROUTE2 else {"python3-pyroute2"}))
 
 
 def runner(module: AnsibleModule) -> Run:
     directory = module.params["directory"]
     environment = {"OVS_RUNDIR": directory, "OVS_LOGDIR": directory, "OVS_DBDIR": directory, "LC_ALL": "C"}
 
-    def run(command: list[str], text: str | None) -> str:
+    def run(command: list[str], text: str | None = None) -> str:
         status, output, errors = module.run_command(
             command, data=text, environ_update=environment, path_prefix="/usr/sbin:/sbin"
         )
@@ -294,7 +184,7 @@ def described(params: dict[str, t.Any]) -> Document:
     names = {key: params[key] for key in ("switches", "links", "end_hosts", "mtu")}
     if wrong := faults(**names):
         raise FabricError("; ".join(wrong))
-    return wanted(params["directory"], **names)
+    return wanted(str(Path(params["directory"])), **names)
 
 
 def main() -> None:

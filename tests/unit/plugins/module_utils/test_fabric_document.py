@@ -68,6 +68,9 @@ def test_a_description_without_faults_is_taken() -> None:
         pytest.param(
             {"links": [*LINKS, ["s1:3", "s1:3"]]}, "port s1:3 is used more than once", id="port-to-itself"
         ),
+        pytest.param(
+            {"links": [*LINKS, [7, "s2:3"]]}, "7 is not written as NODE:PORT", id="end-that-is-a-number"
+        ),
         pytest.param({"links": LINKS[:2]}, "end host b has no link; cable b:0", id="end-host-without-link"),
         pytest.param({"links": [["a:0", "b:0"]]}, "put a switch between them", id="end-hosts-without-switch"),
         pytest.param(
