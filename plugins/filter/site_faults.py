@@ -82,7 +82,8 @@ def udp_faults(udp: Results, journey: list[Results], count: int) -> list[str]:
     faults = []
     if udp["sent"] < count:
         faults.append(
-            f"Only {udp['sent']} of {count} datagrams were sent in time; raise testbed_journey.timeout_s"
+            f"Only {udp['sent']} of {count} datagrams were sent in time, for round trips are slow or datagrams "
+            "are lost; lower testbed_journey.count if nothing is lost"
         )
     if lost := udp["sent"] - udp["received"]:
         frames = ", ".join(f"{hop['at']} {hop['frames']}" for hop in journey) or "unknown"

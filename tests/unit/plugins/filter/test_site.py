@@ -152,7 +152,7 @@ def lose_datagrams(results):
         ),
         pytest.param(
             lambda r: (r["udp"].update(sent=400, received=400), [h.update(frames=400) for h in r["journey"]]),
-            "Only 400 of 1000 datagrams were sent in time; ",
+            "Only 400 of 1000 datagrams were sent in time, ",
             id="too-slow",
         ),
         pytest.param(

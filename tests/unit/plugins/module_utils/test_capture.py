@@ -4,7 +4,7 @@ import os
 import subprocess
 
 import pytest
-from ansible_collections.detnet.testbed.plugins.modules.capture import Capture, open_captures
+from ansible_collections.detnet.testbed.plugins.module_utils._capture import Capture, open_captures
 
 
 @pytest.mark.parametrize(
