@@ -220,4 +220,5 @@ def state_after(before: Observed | None, done: t.Sequence[str]) -> str:
     """Return the state of a VM after its steps: "absent", "stopped", "running" or "paused"."""
     if not done:
         return before.state if before else "absent"
-    return {"delete": "absent", "create": "stopped", "stop": "stopped"}.get(done[-1], "running")
+    becomes = {"remove": "absent", "delete": "absent", "create": "stopped", "stop": "stopped"}
+    return becomes.get(done[-1], "running")

@@ -59,7 +59,7 @@ capabilities:
       type: str
     status:
       description: >-
-        V(good), V(limited) if a testbed works, with the consequence, or V(blocking) if even the pocket testbed
+        V(good), V(limited) if a testbed works, with the consequence, V(blocking) if even the pocket testbed
         cannot run.
       type: str
     found:

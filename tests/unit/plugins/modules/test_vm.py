@@ -1,0 +1,406 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The modules vm and vm_info against a libvirt that is only memory."""
+
+# ruff: noqa: N802  libvirt-python chose these names
+
+from __future__ import annotations
+
+import socket
+import stat
+import threading
+import types
+import typing as t
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from ansible_collections.detnet.testbed.plugins.module_utils import _hypervisor, _vm_files, _vm_preflight
+from ansible_collections.detnet.testbed.plugins.modules import vm, vm_info
+
+RUNNING, PAUSED, SHUTOFF, CRASHED, PMSUSPENDED = 1, 3, 5, 6, 7
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKmVsC4tuRfvthwRGOKGezKNXMOxKs6C8WB80kNPp3mB me"
+ADDRESS = "127.0.0.99"
+
+Result = dict[str, t.Any]
+
+
+class LibvirtError(Exception):
+    pass
+
+
+class MemoryDomain:
+    """A domain as libvirt-python shows it."""
+
+    def __init__(self, libvirt: MemoryLibvirt, xml: str) -> None:
+        self.libvirt, self.xml, self.now = libvirt, xml, SHUTOFF
+
+    def name(self) -> str:
+        return ET.fromstring(self.xml).findtext("name", "")  # noqa: S314
+
+    def XMLDesc(self, _flags: int) -> str:
+        return self.xml
+
+    def state(self) -> tuple[int, int]:
+        return self.now, 0
+
+    def info(self) -> tuple[int, int, int, int, int]:
+        return self.now, 256 << 10, 256 << 10, 1, 123
+
+    def isPersistent(self) -> bool:
+        return True
+
+    def isActive(self) -> bool:
+        return self.now != SHUTOFF
+
+    def create(self) -> None:
+        if self.name() in self.libvirt.refused:
+            raise LibvirtError("no such luck")
+        self.libvirt.did(f"start {self.name()}")
+        self.now = RUNNING
+
+    def resume(self) -> None:
+        self.libvirt.did(f"resume {self.name()}")
+        self.now = RUNNING
+
+    def shutdown(self) -> None:
+        self.libvirt.did(f"shutdown {self.name()}")
+        self.now = SHUTOFF if self.name() not in self.libvirt.deaf else RUNNING
+
+    def destroy(self) -> None:
+        self.libvirt.did(f"destroy {self.name()}")
+        self.now = SHUTOFF
+
+    def undefineFlags(self, _flags: int) -> None:
+        self.libvirt.did(f"undefine {self.name()}")
+        del self.libvirt.domains[self.name()]
+
+
+class MemoryLibvirt:
+    """libvirt's connection and its domains, with a record of what was changed."""
+
+    def __init__(self) -> None:
+        self.domains: dict[str, MemoryDomain] = {}
+        self.changes: list[str] = []
+        self.refused: set[str] = set()
+        self.deaf: set[str] = set()
+
+    def did(self, change: str) -> None:
+        self.changes.append(change)
+
+    def listAllDomains(self) -> list[MemoryDomain]:
+        return list(self.domains.values())
+
+    def lookupByName(self, name: str) -> MemoryDomain:
+        try:
+            return self.domains[name]
+        except KeyError:
+            raise LibvirtError(f"no domain {name}") from None
+
+    def defineXML(self, xml: str) -> None:
+        domain = MemoryDomain(self, xml)
+        self.did(f"define {domain.name()}")
+        self.domains[domain.name()] = domain
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def libvirt(monkeypatch: pytest.MonkeyPatch) -> MemoryLibvirt:
+    memory = MemoryLibvirt()
+    module = types.SimpleNamespace(
+        libvirtError=LibvirtError,
+        open=lambda _uri: memory,
+        registerErrorHandler=lambda _handler, _context: None,
+        VIR_DOMAIN_XML_INACTIVE=2,
+        VIR_DOMAIN_UNDEFINE_MANAGED_SAVE=1,
+        VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA=2,
+        VIR_DOMAIN_PAUSED=PAUSED,
+        VIR_DOMAIN_SHUTOFF=SHUTOFF,
+        VIR_DOMAIN_CRASHED=CRASHED,
+        VIR_DOMAIN_PMSUSPENDED=PMSUSPENDED,
+    )
+    monkeypatch.setattr(_hypervisor, "libvirt", module, raising=False)
+    monkeypatch.setattr(_hypervisor, "LIBVIRT_ERROR", LibvirtError)
+    monkeypatch.setattr(_hypervisor, "HAS_LIBVIRT", True)
+    monkeypatch.setattr(_hypervisor, "SHUTDOWN_TIMEOUT_S", 0.0)
+    return memory
+
+
+PROGRAMS = {
+    "qemu-system-x86_64": "exit 1",  # the probe of KVM
+    "qemu-img": 'for last; do :; done; : > "$last"',
+    "ssh-keygen": 'for last; do :; done; echo private > "$last"; echo ssh-ed25519 AAAA name > "$last.pub"',
+}
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory with programs, an image and the sockets of two VMs; return it."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name, script in PROGRAMS.items():
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs))
+    (tmp_path / "image").mkdir()
+    for name in ("vmlinuz", "initrd.img", "root.ext4"):
+        (tmp_path / "image" / name).touch()
+    for vm_id in (1, 2):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / f"{vm_id}"))
+    monkeypatch.setattr(_vm_preflight, "free_pages", lambda: (2048, 512))
+    monkeypatch.setattr(_vm_files, "LIBVIRT_LOGS", str(tmp_path / "log"))
+    return tmp_path
+
+
+def entry(place: Path, vm_id: int, **changes: t.Any) -> dict[str, t.Any]:
+    return {
+        "id": vm_id,
+        "name": f"a-vm-{vm_id:02d}",
+        "memory_mib": 256,
+        "vcpus": 1,
+        "mac": f"02:00:00:00:00:{vm_id:02x}",
+        "address": f"10.0.0.{vm_id}/24",
+        "socket": str(place / f"{vm_id}"),
+    } | changes
+
+
+@pytest.fixture
+def task(libvirt: MemoryLibvirt, machine: Path, run: t.Callable[..., Result]) -> t.Callable[..., Result]:
+    """Run the module for two VMs; arguments change its options, first those of VM 1."""
+
+    def task(first: dict[str, t.Any] | None = None, **options: t.Any) -> Result:
+        libvirt.changes.clear()
+        arguments: dict[str, t.Any] = {
+            "vms": [entry(machine, 1, **(first or {})), entry(machine, 2)],
+            "image": str(machine / "image"),
+            "state_dir": str(machine / "state"),
+            "management_address": ADDRESS,
+            "ssh_authorized_key": KEY,
+        }
+        return run(vm.main, **{**arguments, **options})
+
+    return task
+
+
+def states(result: Result) -> list[str]:
+    return [found["state"] for found in result["vms"]]
+
+
+def test_creates_and_starts_then_changes_nothing(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt
+) -> None:
+    result = task()
+    assert result["changed"]
+    assert sorted(libvirt.changes) == ["define a-vm-01", "define a-vm-02", "start a-vm-01", "start a-vm-02"]
+    assert result["vms"][0] == {
+        "name": "a-vm-01",
+        "id": 1,
+        "state": "running",
+        "accelerator": "tcg",
+        "management_address": ADDRESS,
+        "management_port": 20001,
+        "mac": "02:00:00:00:00:01",
+        "ssh_host_key": "ssh-ed25519 AAAA",
+        "known_hosts": f"[{ADDRESS}]:20001 ssh-ed25519 AAAA",
+        "changed": True,
+    }
+    again = task()
+    assert not again["changed"]
+    assert libvirt.changes == []
+    assert states(again) == ["running", "running"]
+    assert again["diff"] == {"before": {}, "after": {}}
+
+
+def test_files_are_for_qemu_only(task: t.Callable[..., Result], machine: Path) -> None:
+    task()
+    place = machine / "state" / "vm-01"
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [place, *place.iterdir()]}
+    assert modes == {
+        "vm-01": 0o711,
+        "disk.qcow2": 0o600,
+        "ssh_authorized_keys": 0o600,
+        "ssh_host_ed25519_key": 0o600,
+        "ssh_host_ed25519_key.pub": 0o600,
+    }
+
+
+@pytest.mark.parametrize("state", ["present", "running", "stopped"])
+def test_check_mode_predicts_without_acting(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, state: str
+) -> None:
+    predicted = task(state=state, check_mode=True)
+    assert libvirt.changes == []
+    assert not (machine / "state").exists()
+    done = task(state=state)
+    assert (predicted["changed"], predicted["diff"]) == (done["changed"], done["diff"])
+    assert states(predicted) == states(done)
+
+
+def test_a_changed_description_recreates_that_vm_only(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt
+) -> None:
+    task()
+    result = task({"memory_mib": 128})
+    assert libvirt.changes == ["destroy a-vm-01", "undefine a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert [found["changed"] for found in result["vms"]] == [True, False]
+    assert list(result["diff"]["before"]) == ["a-vm-01"]
+    assert result["diff"]["before"]["a-vm-01"]["memory_mib"] == 256
+    assert result["diff"]["after"]["a-vm-01"]["memory_mib"] == 128
+
+
+def test_a_vm_that_is_created_anew_keeps_accelerator_and_host_key(
+    task: t.Callable[..., Result], machine: Path
+) -> None:
+    task()
+    (machine / "bin" / "qemu-system-x86_64").write_text("#!/bin/sh\nexit 33\n")  # now KVM would work
+    (machine / "bin" / "ssh-keygen").unlink()
+    result = task({"memory_mib": 128})
+    assert result["vms"][0]["accelerator"] == "tcg"
+
+
+def test_kvm_is_taken_where_a_guest_runs(task: t.Callable[..., Result], machine: Path) -> None:
+    (machine / "bin" / "qemu-system-x86_64").write_text("#!/bin/sh\nexit 33\n")
+    assert [found["accelerator"] for found in task()["vms"]] == ["kvm", "kvm"]
+
+
+def test_one_that_fails_neither_stops_nor_hides_the_other(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt
+) -> None:
+    libvirt.refused = {"a-vm-01"}
+    result = task()
+    assert result["failed"]
+    assert "1 of 2 failed; a-vm-01: cannot start it: no such luck" in result["msg"]
+    assert states(result) == ["stopped", "running"]
+    libvirt.refused = set()
+    assert states(task()) == ["running", "running"]
+    assert libvirt.changes == ["start a-vm-01"]
+
+
+def test_stops_at_last_by_switching_off(task: t.Callable[..., Result], libvirt: MemoryLibvirt) -> None:
+    task()
+    libvirt.deaf = {"a-vm-02"}
+    assert states(task(state="stopped")) == ["stopped", "stopped"]
+    assert sorted(libvirt.changes) == ["destroy a-vm-02", "shutdown a-vm-01", "shutdown a-vm-02"]
+
+
+def test_absent_leaves_nothing(task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path) -> None:
+    (machine / "log").mkdir()
+    log = machine / "log" / "a-vm-01.log"
+    task({"socket_server": "qemu"})
+    log.touch()
+    gone = [{"id": 1, "name": "a-vm-01"}, {"id": 2, "name": "a-vm-02"}]
+    assert task(vms=gone, state="absent", check_mode=True)["changed"]
+    assert log.exists()
+    assert states(task(vms=gone, state="absent")) == ["absent", "absent"]
+    assert libvirt.domains == {}
+    assert list((machine / "state").iterdir()) == []
+    assert not log.exists()
+    # QEMU's own socket goes with it, the switch's stays.
+    assert [(machine / vm_id).exists() for vm_id in ("1", "2")] == [False, True]
+    assert not task(vms=gone, state="absent")["changed"]
+
+
+@pytest.mark.parametrize("state", ["running", "absent"])
+def test_foreign_domains_are_left_alone(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, state: str
+) -> None:
+    libvirt.defineXML("<domain type='kvm'><name>a-vm-01</name></domain>")
+    result = task(state=state)
+    assert result["failed"]
+    assert "VM a-vm-01: a domain of this name exists that this module did not create" in result["msg"]
+    assert libvirt.changes == []
+
+
+def without(name: str) -> t.Callable[[Path], None]:
+    return lambda place: (place / name).unlink()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        pytest.param(without("bin/qemu-system-x86_64"), "qemu-system-x86_64 is not installed", id="no-qemu"),
+        pytest.param(
+            without("image/root.ext4"), "lacks root.ext4 or root.qcow2; build it with", id="no-root-image"
+        ),
+        pytest.param(without("image/vmlinuz"), "lacks vmlinuz; build it with", id="no-kernel"),
+        pytest.param(without("1"), "VM a-vm-01: the socket", id="no-socket"),
+    ],
+)
+def test_refuses_a_machine_before_any_change(
+    task: t.Callable[..., Result],
+    libvirt: MemoryLibvirt,
+    machine: Path,
+    spoil: t.Callable[[Path], None],
+    says: str,
+) -> None:
+    spoil(machine)
+    for check_mode in (True, False):
+        result = task(check_mode=check_mode)
+        assert result["failed"]
+        assert says in result["msg"]
+    assert libvirt.changes == []
+    assert not (machine / "state").exists()
+
+
+def test_refuses_a_port_that_is_taken(task: t.Callable[..., Result], libvirt: MemoryLibvirt) -> None:
+    with socket.create_server((ADDRESS, 20001)):
+        result = task()
+    assert f"VM a-vm-01: its management port {ADDRESS}:20001 is taken by another process" in result["msg"]
+    assert libvirt.changes == []
+
+
+def test_waits_for_the_greeting(task: t.Callable[..., Result], libvirt: MemoryLibvirt) -> None:
+    task(state="present")
+    libvirt.domains["a-vm-01"].now = libvirt.domains["a-vm-02"].now = RUNNING
+    with socket.create_server((ADDRESS, 20001)) as server:
+        # A VM that runs holds its port; only the first one greets here.
+        def greet() -> None:
+            connection, _address = server.accept()
+            with connection:
+                connection.sendall(b"SSH-2.0-test\r\n")
+
+        thread = threading.Thread(target=greet)
+        thread.start()
+        result = task(wait_for="ssh", wait_timeout_s=0)
+        thread.join(timeout=5)
+    assert "1 of 2 failed; a-vm-02: no SSH server answered" in result["msg"]
+    assert "its console ended with:\n(nothing)" in result["msg"]
+
+
+def test_a_guest_that_ends_while_it_boots_is_not_waited_for(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemoryDomain, "create", lambda _domain: None)
+    assert "a-vm-01: it ended while it booted" in task(wait_for="ssh", wait_timeout_s=3600)["msg"]
+
+
+def test_info_tells_of_our_vms_only(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, run: t.Callable[..., Result]
+) -> None:
+    task()
+    libvirt.defineXML("<domain type='kvm'><name>foreign</name></domain>")
+    (machine / "state/vm-01/console.log").write_bytes(
+        b"old\nfirst\r\n\n\x1b[0;32m  OK  \x1b[0m\x07 last\xff\n"
+    )
+    result = run(vm_info.main, console_lines=2)
+    assert [found["name"] for found in result["vms"]] == ["a-vm-01", "a-vm-02"]
+    first = result["vms"][0]
+    assert first["console"] == ["first", "  OK   last\ufffd"]
+    assert (first["state"], first["cpu_time_ns"], first["memory_mib"]) == ("running", 123, 256)
+    assert first["known_hosts"] == f"[{ADDRESS}]:20001 ssh-ed25519 AAAA"
+    assert result["vms"][1]["console"] == []
+    named = run(vm_info.main, names=["a-vm-02", "foreign", "missing"])
+    assert [found["name"] for found in named["vms"]] == ["a-vm-02"]
+
+
+@pytest.mark.parametrize("main", [vm.main, vm_info.main])
+def test_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, run: t.Callable[..., Result], main: t.Callable[[], None]
+) -> None:
+    monkeypatch.setattr(_hypervisor, "HAS_LIBVIRT", False)
+    arguments = {"vms": [], "state_dir": "/x", "state": "absent"} if main is vm.main else {}
+    assert "libvirt-python" in run(main, **arguments)["msg"]
