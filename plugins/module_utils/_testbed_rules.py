@@ -66,7 +66,7 @@ def rule_faults(rule: Variables, vms: t.Mapping[str, Vm], fabric: Fabric) -> lis
     if source is None or destination is None:
         return faults
     faults += ends_faults(source, destination)
-    if not any(fault.startswith("tags") for fault in action):
+    if source is not destination and not any(fault.startswith("tags") for fault in action):
         faults += tags_faults(source, destination, rule["tags"], fabric)
     return faults
 
@@ -115,6 +115,8 @@ def tags_faults(source: Vm, destination: Vm, tags: list[int], fabric: Fabric) ->
 
 
 def way_out(source: str, destination: str, fabric: Fabric) -> str:
+    if source == destination:
+        return "between VMs of one end host the last tag is enough"
     ports = fabric.route(source, destination)
     if not ports:
         return f"link {source} with {destination} by testbed_links"

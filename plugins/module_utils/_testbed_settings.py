@@ -119,7 +119,8 @@ def check(settings: dict[str, t.Any], names: t.Iterable[str]) -> list[str]:
             faults.append(f"{name} is not set; {way_out}")
         elif not valid(value):
             faults.append(f"{name} is {value!r}; {way_out}")
-            settings[name] = [] if valid is is_list else value
+        if valid is is_list and not is_list(value):
+            settings[name] = []
     return faults
 
 
