@@ -34,15 +34,16 @@ options:
 """
 
 EXAMPLES = r"""
-# group_vars/all.yml beside the playbooks
-testbed: "{{ hostvars | detnet.testbed.compile_testbed(groups) }}"
-
-# a playbook
-- name: Give each tagging switch the rules of its VMs
-  detnet.testbed.switch_rule:
-    socket: "{{ testbed.end_hosts[inventory_hostname].control_socket }}"
-    rules: "{{ testbed.end_hosts[inventory_hostname].rules }}"
-    state: exact
+- name: Install the rules
+  hosts: end_hosts
+  vars:
+    testbed: "{{ hostvars | detnet.testbed.compile_testbed(groups) }}"
+  tasks:
+    - name: Give each tagging switch the rules of its VMs
+      detnet.testbed.switch_rule:
+        socket: "{{ testbed.end_hosts[inventory_hostname].control_socket }}"
+        rules: "{{ testbed.end_hosts[inventory_hostname].rules }}"
+        state: exact
 """
 
 RETURN = r"""

@@ -9,6 +9,7 @@ the outermost tag of a frame and sends it out of port tag // 10, to queue tag % 
 
 from __future__ import annotations
 
+import collections
 import typing as t
 
 UPLINK = 0
@@ -54,9 +55,10 @@ class Fabric:
 
     def route(self, source: str, destination: str) -> list[Port]:
         """Return the output ports of the network switches on a shortest way; empty if there is none."""
-        ways: list[tuple[str, list[Port]]] = [(source, [])]
+        ways: collections.deque[tuple[str, list[Port]]] = collections.deque([(source, [])])
         seen = {source}
-        for node, ports in ways:  # grows while it is read
+        while ways:
+            node, ports = ways.popleft()
             if node == destination:
                 return ports
             for out, into in sorted(self.peers.items()):
