@@ -86,10 +86,11 @@ def udp_faults(udp: Results, journey: list[Results], count: int) -> list[str]:
             "are lost; lower testbed_journey.count if nothing is lost"
         )
     if lost := udp["sent"] - udp["received"]:
-        frames = ", ".join(f"{hop['at']} {hop['frames']}" for hop in journey) or "unknown"
+        frames = ", ".join(f"{hop['at']} {hop['frames']}" for hop in journey)
+        where = f" (frames on the way there: {frames}; what is not missing there was lost on the way back)"
         faults.append(
-            f"Lost {lost} of {udp['sent']} datagrams (frames on the way there: {frames}; "
-            "what is not missing there was lost on the way back); see the drops of the rules and uplinks"
+            f"Lost {lost} of {udp['sent']} datagrams{where if frames else ''}; "
+            "see the drops of the rules and uplinks"
         )
     for key, what in (("duplicates", "came back twice"), ("corrupt", "came back changed")):
         if udp[key]:

@@ -118,6 +118,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import (
+    PROTOCOL_NAMES,
     number_faults,
     protocol_faults,
     protocol_number,
@@ -188,7 +189,7 @@ class Flow(t.NamedTuple):
 
     def __str__(self) -> str:
         port = f":{self.destination_port}" if self.destination_port else ""
-        return f"protocol {self.protocol} {self.source_ip} > {self.destination_ip}{port}"
+        return f"{PROTOCOL_NAMES.get(self.protocol, self.protocol)} {self.source_ip} > {self.destination_ip}{port}"
 
 
 def frames_of(path: Path) -> t.Iterator[bytes]:
