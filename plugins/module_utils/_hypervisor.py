@@ -9,11 +9,12 @@ Errors are libvirt.libvirtError, or HypervisorError where libvirt cannot be used
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _domain_xml
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, VmError
 
 try:
     import libvirt
@@ -25,6 +26,7 @@ except ImportError:
     HAS_LIBVIRT = False
 
 URI = "qemu:///system"
+START_TIMEOUT_S = 60.0
 SHUTDOWN_TIMEOUT_S = 30.0
 POLL_S = 0.25
 
@@ -65,7 +67,27 @@ class Hypervisor:
         self.connection.defineXML(xml)
 
     def start(self, name: str) -> None:
-        self._domain(name).create()
+        """Start a domain. Raises VmError if its QEMU is not ready after START_TIMEOUT_S seconds."""
+        domain, expired = self._domain(name), threading.Event()
+
+        def give_up() -> None:
+            expired.set()
+            with contextlib.suppress(LIBVIRT_ERROR):
+                domain.destroy()
+
+        # Without a peer on the vhost-user socket QEMU may hang, and libvirt would wait for it for ever.
+        watchdog = threading.Timer(START_TIMEOUT_S, give_up)
+        watchdog.start()
+        try:
+            domain.create()
+        except LIBVIRT_ERROR as exc:
+            if expired.is_set():
+                raise VmError(
+                    f"QEMU was not ready within {START_TIMEOUT_S:g} s; see whether the switch serves its socket"
+                ) from exc
+            raise
+        finally:
+            watchdog.cancel()
 
     def resume(self, name: str) -> None:
         self._domain(name).resume()

@@ -19,6 +19,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._accelerator import
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
 
 DISK_MIB_PER_VM = 256  # what a guest that only boots and runs experiments writes stays well below
+SERVED_TIMEOUT_S = 2.0
 PAGES = "/sys/kernel/mm/hugepages/hugepages-{kib}kB/{counter}_hugepages"
 
 
@@ -115,14 +116,29 @@ def missing_sockets(vms: t.Iterable[Vm]) -> list[str]:
     """Return a message for each of vms whose vhost-user socket the other side has not prepared."""
     messages = []
     for vm in vms:
-        if vm.socket_server == "switch" and not _vm_files.is_socket(vm.socket):
-            # QEMU would wait for it, and libvirt for QEMU.
+        if vm.socket_server == "qemu":
+            if not os.path.isdir(os.path.dirname(vm.socket)):
+                messages.append(
+                    f"VM {vm.name}: the directory of {vm.socket} is missing; deploy the switch first"
+                )
+        elif not _vm_files.is_socket(vm.socket):
             messages.append(
                 f"VM {vm.name}: the socket {vm.socket} is missing; add its port to the switch first"
             )
-        if vm.socket_server == "qemu" and not os.path.isdir(os.path.dirname(vm.socket)):
-            messages.append(f"VM {vm.name}: the directory of {vm.socket} is missing; deploy the switch first")
+        elif not _served(vm.socket):
+            messages.append(f"VM {vm.name}: nobody serves the socket {vm.socket}; start the switch first")
     return messages
+
+
+def _served(path: str) -> bool:
+    """Return whether somebody listens on a socket; QEMU may hang if nobody does."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(SERVED_TIMEOUT_S)
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def _pages(size_kib: int, counter: str) -> int:

@@ -137,8 +137,8 @@ PROGRAMS = {
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory with programs, an image and the sockets of two VMs; return it."""
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Path]:
+    """Make a directory with programs, an image and the sockets of two VMs; return it."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, script in PROGRAMS.items():
@@ -148,12 +148,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "image").mkdir()
     for name in ("vmlinuz", "initrd.img", "root.ext4"):
         (tmp_path / "image" / name).touch()
-    for vm_id in (1, 2):
-        with socket.socket(socket.AF_UNIX) as listener:
-            listener.bind(str(tmp_path / f"{vm_id}"))
+    listeners = [socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)]
+    for vm_id, listener in enumerate(listeners, start=1):
+        listener.bind(str(tmp_path / f"{vm_id}"))
+        listener.listen()
     monkeypatch.setattr(_vm_preflight, "free_pages", lambda: (2048, 512))
     monkeypatch.setattr(_vm_files, "LIBVIRT_LOGS", str(tmp_path / "log"))
-    return tmp_path
+    yield tmp_path
+    for listener in listeners:
+        listener.close()
 
 
 def entry(place: Path, vm_id: int, **changes: t.Any) -> dict[str, t.Any]:
@@ -315,6 +318,12 @@ def test_foreign_domains_are_left_alone(
     assert libvirt.changes == []
 
 
+def stale(place: Path) -> None:
+    (place / "1").unlink()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(place / "1"))
+
+
 def without(name: str) -> t.Callable[[Path], None]:
     return lambda place: (place / name).unlink()
 
@@ -328,6 +337,7 @@ def without(name: str) -> t.Callable[[Path], None]:
         ),
         pytest.param(without("image/vmlinuz"), "lacks vmlinuz; build it with", id="no-kernel"),
         pytest.param(without("1"), "VM a-vm-01: the socket", id="no-socket"),
+        pytest.param(stale, "VM a-vm-01: nobody serves the socket", id="socket-of-a-switch-that-died"),
     ],
 )
 def test_refuses_a_machine_before_any_change(
@@ -376,6 +386,21 @@ def test_a_guest_that_ends_while_it_boots_is_not_waited_for(
 ) -> None:
     monkeypatch.setattr(MemoryDomain, "create", lambda _domain: None)
     assert "a-vm-01: it ended while it booted" in task(wait_for="ssh", wait_timeout_s=3600)["msg"]
+
+
+def test_a_start_that_hangs_is_given_up(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destroyed = threading.Event()
+
+    def hang(_domain: MemoryDomain) -> None:
+        destroyed.wait(timeout=5)
+        raise LibvirtError("process exited")
+
+    monkeypatch.setattr(MemoryDomain, "create", hang)
+    monkeypatch.setattr(MemoryDomain, "destroy", lambda _domain: destroyed.set())
+    monkeypatch.setattr(_hypervisor, "START_TIMEOUT_S", 0.05)
+    assert "a-vm-01: cannot start it: QEMU was not ready within 0.05 s" in task()["msg"]
 
 
 def test_info_tells_of_our_vms_only(
