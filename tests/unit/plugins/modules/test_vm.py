@@ -389,7 +389,7 @@ def test_a_guest_that_ends_while_it_boots_is_not_waited_for(
 
 
 def test_a_start_that_hangs_is_given_up(
-    task: t.Callable[..., Result], libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch
+    task: t.Callable[..., Result], machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     destroyed = threading.Event()
 
@@ -400,7 +400,9 @@ def test_a_start_that_hangs_is_given_up(
     monkeypatch.setattr(MemoryDomain, "create", hang)
     monkeypatch.setattr(MemoryDomain, "destroy", lambda _domain: destroyed.set())
     monkeypatch.setattr(_hypervisor, "START_TIMEOUT_S", 0.05)
-    assert "a-vm-01: cannot start it: QEMU was not ready within 0.05 s" in task()["msg"]
+    assert (
+        "a-vm-01: cannot start it: QEMU was not ready within 0.05 s" in task(vms=[entry(machine, 1)])["msg"]
+    )
 
 
 def test_info_tells_of_our_vms_only(
