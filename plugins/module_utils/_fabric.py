@@ -44,13 +44,15 @@ class Fabric:
         """
         out, left, way = Port(source, UPLINK), list(tags), [source]
         while out in self.peers:
-            node = self.peers[out].node
-            way.append(node)
-            if not self.nodes[node]:
+            into = self.peers[out]
+            way.append(into.node)
+            if not self.nodes[into.node]:
                 return way, left, None
             if len(left) == 1:
-                return way, left, f"{node} is a network switch, and the last tag is not for it"
-            out = Port(node, left.pop(0) // 10)
+                return way, left, f"{into.node} is a network switch, and the last tag is not for it"
+            out = Port(into.node, left.pop(0) // 10)
+            if out == into:
+                return way, left, f"{into.node} sends no frame back out of the port {out} that it came in by"
         return way, left, f"{out} has no link"
 
     def route(self, source: str, destination: str) -> list[Port]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def evaluate(inventory: Path, *options: str) -> subprocess.CompletedProcess[str]
     """Let the first end host show its testbed, with the variables of the playbooks."""
     return subprocess.run(
         [
-            "ansible",
+            Path(sys.executable).with_name("ansible"),
             "end_hosts[0]",
             "--inventory",
             inventory,

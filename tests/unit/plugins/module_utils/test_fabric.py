@@ -65,7 +65,14 @@ def test_a_link_is_readable_from_both_ends() -> None:
     [
         pytest.param("alpha", [21, 21, 1], "alpha s1 s2 beta", [1], None, id="one-tag-per-switch"),
         pytest.param("beta", [13, 10, 1], "beta s2 s1 alpha", [1], None, id="any-queue"),
-        pytest.param("alpha", [11, 5], "alpha s1 alpha", [5], None, id="back-to-the-same-host"),
+        pytest.param(
+            "alpha",
+            [11, 5],
+            "alpha s1",
+            [5],
+            "s1 sends no frame back out of the port s1:1 that it came in by",
+            id="back-out-of-the-same-port",
+        ),
         pytest.param("alpha", [21, 21, 7, 1], "alpha s1 s2 beta", [7, 1], None, id="a-tag-too-many"),
         pytest.param(
             "alpha",

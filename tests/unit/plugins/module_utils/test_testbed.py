@@ -139,12 +139,6 @@ def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
     assert (vm["socket_server"], vm["vcpus"]) == ("qemu", 2)
 
 
-def test_lets_vms_of_one_host_reach_each_other_without_the_network(hostvars: Hostvars) -> None:
-    rule = SHARED["testbed_rules"][0] | {"from": "alpha-vm-00", "to": "alpha-vm-01", "tags": [1]}
-    everywhere(hostvars, lambda variables: variables["testbed_rules"].append(rule))
-    assert compile_testbed(hostvars, GROUPS)["rules"][2]["tags"] == [1]
-
-
 @pytest.mark.parametrize(
     ("host", "variable", "value", "fault"),
     [
@@ -389,9 +383,9 @@ def test_management_endpoints_differ_on_one_machine(
         ),
         pytest.param(
             {"tags": [11, 2]},
-            "the tags [11, 2] lead along alpha > s1 > alpha: alpha is not the destination's end host; "
+            "the tags [11, 2] lead along alpha > s1: s1 sends no frame back out of the port s1:1 that it came in by; "
             "beta is reached by s1:2, s2:2 (tag = port * 10 + queue)",
-            id="tags-to-another-host",
+            id="tags-back-to-where-they-came-from",
         ),
         pytest.param(
             {"tags": [21, 31, 2]},
@@ -419,13 +413,13 @@ def test_refuses_a_rule(hostvars: Hostvars, change: dict[str, t.Any], fault: str
     assert found[0].startswith(f"testbed_rules[0] ({rule['from']} > {rule['to']}): {fault}")
 
 
-def test_refuses_a_rule_through_the_network_that_does_not_come_back(hostvars: Hostvars) -> None:
-    everywhere(
-        hostvars,
-        lambda variables: variables["testbed_rules"][0].update({"to": "alpha-vm-01", "from": "alpha-vm-00"}),
-    )
-    everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(tags=[21, 1]))
-    assert faults(hostvars)[0].endswith("; between VMs of one end host the last tag is enough")
+@pytest.mark.parametrize(
+    "tags", [pytest.param([1], id="by-the-id-alone"), pytest.param([11, 1], id="by-a-switch")]
+)
+def test_refuses_a_rule_within_an_end_host(hostvars: Hostvars, tags: list[int]) -> None:
+    change = {"from": "alpha-vm-00", "to": "alpha-vm-01", "tags": tags}
+    everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(change))
+    assert faults(hostvars)[0].endswith("delivers nothing between VMs of one end host yet; choose VMs of two")
 
 
 def test_refuses_a_rule_to_vm_0(hostvars: Hostvars) -> None:
@@ -442,6 +436,16 @@ def test_refuses_a_rule_between_two_networks(hostvars: Hostvars) -> None:
         "testbed_rules[0] (alpha-vm-01 > beta-vm-02): its ends 10.20.0.11/24 and 10.20.0.22/16 are in different "
         "networks; give both VMs addresses of one network"
     )
+
+
+def test_refuses_tags_to_another_end_host(hostvars: Hostvars) -> None:
+    hostvars["gamma"] = copy.deepcopy(SHARED) | {"testbed_management_address": "127.0.0.13"}
+    everywhere(hostvars, lambda variables: variables["testbed_links"].append(["s1:3", "gamma:0"]))
+    everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(tags=[31, 2]))
+    assert faults(hostvars, GROUPS | {"end_hosts": ["alpha", "beta", "gamma"]}) == [
+        "testbed_rules[0] (alpha-vm-01 > beta-vm-02): the tags [31, 2] lead along alpha > s1 > gamma: "
+        "gamma is not the destination's end host; beta is reached by s1:2, s2:2 (tag = port * 10 + queue)"
+    ]
 
 
 def test_refuses_two_rules_with_one_match(hostvars: Hostvars) -> None:
