@@ -87,7 +87,7 @@ def udp_faults(udp: Results, journey: list[Results], count: int) -> list[str]:
         )
     if lost := udp["sent"] - udp["received"]:
         frames = ", ".join(f"{hop['at']} {hop['frames']}" for hop in journey)
-        where = f" (frames on the way there: {frames}; what is not missing there was lost on the way back)"
+        where = f" (frames on the way there: {frames}; the others had no echo, or it was lost)"
         faults.append(
             f"Lost {lost} of {udp['sent']} datagrams{where if frames else ''}; "
             "see the drops of the rules and uplinks"
