@@ -313,14 +313,15 @@ def preflight(tasks: list[Task]) -> None:
     creating = [task.wanted for task in tasks if task.wanted and "create" in task.steps]
     starting = [task.wanted for task in tasks if task.wanted and "start" in task.steps]
     # What a VM that is created anew has now, it gives back first.
-    held = {task.name: task.before.description for task in tasks if task.before and task.before.active}
-    released_mib = sum((held.get(vm.name) or {}).get("memory_mib", 0) for vm in starting)
+    held = {task.name: task.before.description or {} for task in tasks if task.before and task.before.active}
+    released_mib = sum(held.get(vm.name, {}).get("memory_mib", 0) for vm in starting)
+    ports = {(had.get("management_address"), had.get("id")) for had in held.values()}
     wrong = [
         *(_vm_preflight.missing_programs() if creating or starting else []),
         *_vm_preflight.missing_image(creating),
         *_vm_preflight.missing_space(creating),
         *_vm_preflight.page_problems(starting, released_mib, *_vm_preflight.free_pages()),
-        *_vm_preflight.taken_ports(vm for vm in starting if vm.name not in held),
+        *_vm_preflight.taken_ports(vm for vm in starting if (vm.management_address, vm.id) not in ports),
         *_vm_preflight.missing_sockets(starting),
     ]
     if wrong:
@@ -391,9 +392,11 @@ def for_each(tasks: list[Task], workers: int, call: t.Callable[[Task], None]) ->
         list(pool.map(call, tasks))
 
 
-def result(task: Task) -> dict[str, t.Any]:
-    """Return what a task made of its VM."""
+def result(task: Task, now: dict[str, Observed]) -> dict[str, t.Any]:
+    """Return what a task made of its VM; now are the domains, of which those whose task failed are asked for."""
     vm, state = task.wanted, _vm.state_after(task.before, task.done)
+    if task.error is not None:
+        state = now[task.name].state if task.name in now else "absent"
     address, port = (vm.management_address if vm else None), _vm.MANAGEMENT_PORT_BASE + task.id
     host_key = _vm_files.host_key(task.directory) if state != "absent" else None
     found = {
@@ -440,9 +443,10 @@ def run(module: AnsibleModule, hypervisor: _hypervisor.Hypervisor) -> dict[str, 
             started = [task for task in tasks if task.error is None]
             wait_s = params["wait_timeout_s"]
             for_each(started, len(started) or 1, lambda task: wait(hypervisor, task, wait_s))
+    now = hypervisor.domains() if any(task.error for task in tasks) else {}
     return {
         "changed": any(task.done for task in tasks),
-        "vms": [result(task) for task in tasks],
+        "vms": [result(task, now) for task in tasks],
         "diff": difference(tasks),
     }
 

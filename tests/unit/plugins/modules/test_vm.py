@@ -385,7 +385,25 @@ def test_a_guest_that_ends_while_it_boots_is_not_waited_for(
     task: t.Callable[..., Result], libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MemoryDomain, "create", lambda _domain: None)
-    assert "a-vm-01: it ended while it booted" in task(wait_for="ssh", wait_timeout_s=3600)["msg"]
+    result = task(wait_for="ssh", wait_timeout_s=3600)
+    assert "a-vm-01: it ended while it booted" in result["msg"]
+    assert states(result) == ["stopped", "stopped"]
+
+
+def test_a_vm_that_moves_to_a_taken_port_is_refused(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt
+) -> None:
+    task()
+    with socket.create_server(("127.0.0.98", 20001)):
+        result = task(management_address="127.0.0.98")
+    assert "VM a-vm-01: its management port 127.0.0.98:20001 is taken" in result["msg"]
+    assert libvirt.changes == []
+
+
+def test_a_vm_that_is_created_anew_may_keep_its_port(task: t.Callable[..., Result]) -> None:
+    task()
+    with socket.create_server((ADDRESS, 20001)):  # as its QEMU does now
+        assert task({"memory_mib": 128})["changed"]
 
 
 def test_a_start_that_hangs_is_given_up(
