@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""What a machine has that a testbed could change, as one JSON document in a stable order.
+
+Left out, because they change by themselves or belong to packages: kernel threads, the caller's own processes, logs,
+the package manager's files, and the cache, which teardown keeps.
+"""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import subprocess
+import sys
+from pathlib import Path
+
+WATCHED = ("/etc", "/run", "/var/lib", "/usr/local", "/opt", "/srv", "/dev/hugepages", "/root/.local")
+IGNORED = (
+    "/etc/apparmor.d/cache",
+    "/etc/ld.so.cache",
+    "/run/libpod",  # podman's own, made by any podman command
+    "/run/containers",
+    "/run/lock",
+    "/run/runc",
+    "/run/sudo",
+    "/run/systemd",
+    "/run/udev",
+    "/var/lib/apt",
+    "/var/lib/containers",
+    "/var/lib/cni",
+    "/var/lib/dpkg",
+    "/var/lib/systemd",
+    "/var/lib/libvirt/qemu/.cache",
+)
+SELF = (
+    "ansible",
+    "molecule",
+    "pytest",
+    "python",
+    "sh",
+    "bash",
+    "make",
+    "flock",
+    "ssh",
+    "sleep",
+    "ps",
+    "tee",
+    "cat",
+)
+
+
+def output(*command: str) -> str:
+    """Return what a command prints; nothing if it cannot run."""
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError:
+        return ""
+
+
+def processes() -> list[str]:
+    """Return the command lines of all processes but kernel threads, zombies and interpreters of tests."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (place / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        line = b" ".join(words).decode(errors="replace").strip()
+        if line and Path(words[0].decode(errors="replace")).name.rstrip("0123456789.") not in SELF:
+            found.append(line)
+    return sorted(found)
+
+
+def files() -> list[str]:
+    """Return the paths of all files and folders in the watched places."""
+    found = []
+    for top in WATCHED:
+        for folder, names, leaves in os.walk(top):
+            names[:] = [name for name in names if os.path.join(folder, name) not in IGNORED]
+            found += [os.path.join(folder, name) for name in (*names, *leaves)]
+    return sorted(path for path in found if path not in IGNORED)
+
+
+def engine(*words: str) -> list[str]:
+    return output("podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", *words).split()
+
+
+def snapshot() -> dict[str, object]:
+    """Return the state of this machine."""
+    return {
+        "processes": processes(),
+        "mounts": sorted(line.rsplit(" ", 2)[0] for line in Path("/proc/mounts").read_text().splitlines()),
+        "links": sorted(os.listdir("/sys/class/net")),
+        "namespaces": sorted(output("ip", "netns", "list").split()),
+        "hugepages": Path("/proc/sys/vm/nr_hugepages").read_text().strip(),
+        "containers": engine("ps", "--all", "--format", "{{.Names}}"),
+        "images": engine("images", "--format", "{{.Repository}}:{{.Tag}}"),
+        "domains": sorted(path.name for path in Path("/etc/libvirt/qemu").glob("*.xml")),
+        "users": sorted(entry.pw_name for entry in pwd.getpwall()),
+        "groups": sorted(entry.gr_name for entry in grp.getgrall()),
+        "files": files(),
+    }
+
+
+if __name__ == "__main__":
+    json.dump(snapshot(), sys.stdout, indent=1)
