@@ -1,0 +1,167 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { IDLE_SLEEP_MAX_US = 1000000, UPLINK_PORT_MAX = 31 };
+
+const char options_usage[] =
+	"usage: dpdk-tagging EAL-ARGUMENTS -- --name NAME --control-socket PATH --vhost-dir DIR\n"
+	"                    --state PATH [--idle-sleep-us N] [--uplink-port N|none]\n"
+	"\n"
+	"  --name            of the end host, for messages\n"
+	"  --control-socket  where to answer JSON-RPC requests\n"
+	"  --vhost-dir       where the sockets of the VMs are: vm-00.sock, vm-01.sock, ...\n"
+	"  --state           file with the ports and rules, kept over a restart\n"
+	"  --idle-sleep-us   pause of an idle data core, 0..1000000; default 0: it polls\n"
+	"  --uplink-port     DPDK's number of the port to the network; default 0\n";
+
+static const struct option known[] = {
+	{"name", required_argument, NULL, 'n'},
+	{"control-socket", required_argument, NULL, 'c'},
+	{"vhost-dir", required_argument, NULL, 'v'},
+	{"state", required_argument, NULL, 's'},
+	{"idle-sleep-us", required_argument, NULL, 'i'},
+	{"uplink-port", required_argument, NULL, 'u'},
+	{"help", no_argument, NULL, 'h'},
+	{NULL, 0, NULL, 0},
+};
+
+static bool read_number(const char *text, unsigned max, unsigned *number) {
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value > max)
+		return false;
+	*number = (unsigned)value;
+	return true;
+}
+
+static bool check_directory(const char *argument, const char *path, char *why, size_t why_size) {
+	struct stat found;
+	const char *cause = NULL;
+
+	if (stat(path, &found) != 0)
+		cause = strerror(errno);
+	else if (!S_ISDIR(found.st_mode))
+		cause = "it is no directory";
+	else if (access(path, W_OK | X_OK) != 0)
+		cause = strerror(errno);
+	if (cause == NULL)
+		return true;
+	snprintf(why, why_size,
+		 "%s needs the directory %s: %s; make it writable for the user of the switch",
+		 argument, path, cause);
+	return false;
+}
+
+static bool check_file(const char *argument, const char *path, size_t path_size, char *why,
+		       size_t why_size) {
+	char copy[PATH_MAX];
+
+	if (path[0] == '\0' || strlen(path) >= path_size) {
+		snprintf(why, why_size, "%s %s has %zu bytes; give 1 to %zu", argument, path,
+			 strlen(path), path_size - 1);
+		return false;
+	}
+	snprintf(copy, sizeof(copy), "%s", path);
+	return check_directory(argument, dirname(copy), why, why_size);
+}
+
+static bool check(const struct options *options, char *why, size_t why_size) {
+	const size_t socket_size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
+	const char *missing = options->name == NULL		? "--name"
+			      : options->control_socket == NULL ? "--control-socket"
+			      : options->vhost_dir == NULL	? "--vhost-dir"
+			      : options->state_path == NULL	? "--state"
+								: NULL;
+
+	if (missing != NULL) {
+		snprintf(why, why_size, "%s is missing; give it", missing);
+		return false;
+	}
+	if (strlen(options->vhost_dir) + sizeof("/vm-4094.sock") > socket_size) {
+		snprintf(why, why_size,
+			 "--vhost-dir %s is too long for a socket's path; give "
+			 "another",
+			 options->vhost_dir);
+		return false;
+	}
+	return check_file("--control-socket", options->control_socket, socket_size, why,
+			  why_size) &&
+	       check_directory("--vhost-dir", options->vhost_dir, why, why_size) &&
+	       check_file("--state", options->state_path, PATH_MAX - sizeof(".corrupt"), why,
+			  why_size);
+}
+
+static bool take(int option, const char *value, struct options *options, char *why,
+		 size_t why_size) {
+	unsigned number;
+
+	switch (option) {
+	case 'n':
+		options->name = value;
+		return true;
+	case 'c':
+		options->control_socket = value;
+		return true;
+	case 'v':
+		options->vhost_dir = value;
+		return true;
+	case 's':
+		options->state_path = value;
+		return true;
+	case 'i':
+		if (read_number(value, IDLE_SLEEP_MAX_US, &options->idle_sleep_us))
+			return true;
+		snprintf(why, why_size, "--idle-sleep-us is %s; give 0 to %d", value,
+			 IDLE_SLEEP_MAX_US);
+		return false;
+	default: // 'u'
+		options->uplink_port = UPLINK_NONE;
+		if (strcmp(value, "none") == 0)
+			return true;
+		if (read_number(value, UPLINK_PORT_MAX, &number)) {
+			options->uplink_port = (int)number;
+			return true;
+		}
+		snprintf(why, why_size, "--uplink-port is %s; give 0 to %d, or none", value,
+			 UPLINK_PORT_MAX);
+		return false;
+	}
+}
+
+enum options_found options_read(int argc, char *argv[], struct options *options, char *why,
+				size_t why_size) {
+	int option;
+
+	*options = (struct options){0};
+	opterr = 0;
+	optind = 1;
+	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+		if (option == 'h')
+			return OPTIONS_HELP;
+		if (option == '?' || option == ':') {
+			snprintf(why, why_size, "%s %s", argv[optind - 1],
+				 option == ':' ? "needs a value" : "is not known; see --help");
+			return OPTIONS_BAD;
+		}
+		if (!take(option, optarg, options, why, why_size))
+			return OPTIONS_BAD;
+	}
+	if (optind < argc) {
+		snprintf(why, why_size, "%s is not known; see --help", argv[optind]);
+		return OPTIONS_BAD;
+	}
+	return check(options, why, why_size) ? OPTIONS_GOOD : OPTIONS_BAD;
+}

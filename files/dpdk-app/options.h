@@ -1,0 +1,28 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+// The switch's own arguments: those behind the EAL's and "--".
+struct options {
+	const char *name;
+	const char *control_socket;
+	const char *vhost_dir;
+	const char *state_path;
+	unsigned idle_sleep_us; // 0: never sleep
+	int uplink_port;	// of DPDK, or UPLINK_NONE
+};
+
+enum { UPLINK_NONE = -1 };
+
+extern const char options_usage[];
+
+enum options_found {
+	OPTIONS_GOOD,
+	OPTIONS_HELP,
+	OPTIONS_BAD, // why says argument, value, cause and way out
+};
+
+// argv[0] is passed over. Paths are checked: their directories exist and can be written.
+enum options_found options_read(int argc, char *argv[], struct options *options, char *why,
+				size_t why_size);
