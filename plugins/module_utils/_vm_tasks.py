@@ -118,12 +118,14 @@ def act(hypervisor: Hypervisor, task: Task) -> None:
 
 
 def create(hypervisor: Hypervisor, task: Task) -> None:
+    vm, accelerator = (
+        t.cast(Vm, task.wanted),
+        t.cast(str, task.accelerator),
+    )  # both are set where one is to be made
+    root = _vm_files.root_image(vm.image)
     # The domain comes last: what is interrupted before is simply done again.
-    assert task.wanted is not None  # noqa: S101  plan() and choose_accelerators() saw to it
-    assert task.accelerator is not None  # noqa: S101
-    root = _vm_files.root_image(task.wanted.image)
-    _vm_files.create(task.wanted, root)
-    hypervisor.define(_domain_xml.domain_xml(task.wanted, task.accelerator, root))
+    _vm_files.create(vm, root)
+    hypervisor.define(_domain_xml.domain_xml(vm, accelerator, root))
 
 
 def remove(hypervisor: Hypervisor, task: Task) -> None:
@@ -135,8 +137,8 @@ def remove(hypervisor: Hypervisor, task: Task) -> None:
 
 def wait(hypervisor: Hypervisor, task: Task, timeout_s: float) -> None:
     """Wait until the SSH server of a VM answers."""
-    assert task.wanted is not None  # noqa: S101  only VMs that shall run are waited for
-    address, port = task.wanted.management_address, task.wanted.management_port
+    vm = t.cast(Vm, task.wanted)  # only what shall run is waited for
+    address, port = vm.management_address, vm.management_port
     try:
         _vm_wait.wait_for_ssh(address, port, timeout_s, functools.partial(hypervisor.active, task.name))
     except VmError as exc:
