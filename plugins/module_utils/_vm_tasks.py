@@ -118,10 +118,8 @@ def act(hypervisor: Hypervisor, task: Task) -> None:
 
 
 def create(hypervisor: Hypervisor, task: Task) -> None:
-    vm, accelerator = (
-        t.cast(Vm, task.wanted),
-        t.cast(str, task.accelerator),
-    )  # both are set where one is to be made
+    # Both are set where a domain has to be made.
+    vm, accelerator = t.cast(Vm, task.wanted), t.cast(str, task.accelerator)
     root = _vm_files.root_image(vm.image)
     # The domain comes last: what is interrupted before is simply done again.
     _vm_files.create(vm, root)
