@@ -106,11 +106,8 @@ class Switch:
         if isinstance(answer, dict):
             error, result = answer.get("error"), answer.get("result")
             if isinstance(error, dict):
-                raise SwitchError(
-                    f"{method} was refused by the switch at {self.path}: {error.get('message')}",
-                    error.get("code"),
-                    error.get("data"),
-                )
+                # The switch's own message says action, cause and way out.
+                raise SwitchError(f"{error.get('message')}", error.get("code"), error.get("data"))
             if answer.get("jsonrpc") == "2.0" and answer.get("id") == REQUEST_ID and isinstance(result, dict):
                 return result
         raise self._error(
