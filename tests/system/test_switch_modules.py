@@ -13,7 +13,10 @@ import sys
 import typing as t
 
 import pytest
-from switch_fixtures import MACS, REPOSITORY, Switch, running, switch_program  # noqa: F401 (a fixture)
+import switch_fixtures
+from switch_fixtures import MACS, REPOSITORY, Switch, running
+
+switch_program = switch_fixtures.switch_program
 
 PORTS = [{"vm": vm, "mac": mac} for vm, mac in MACS.items()]
 UDP: dict[str, t.Any] = {
@@ -68,7 +71,7 @@ class Modules:
 
 
 @pytest.fixture
-def modules(switch_program: pathlib.Path, tmp_path: pathlib.Path) -> t.Iterator[Modules]:  # noqa: F811
+def modules(switch_program: pathlib.Path, tmp_path: pathlib.Path) -> t.Iterator[Modules]:
     with running(Switch(tmp_path)) as switch:
         yield Modules(switch)
 
