@@ -1,6 +1,7 @@
 // The tagging switch: VMs by vhost-user on one side, the network on the other, and between them
 // rules that shape a VM's packets and push their tags.
 
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@
 #include "datapath/grace.h"
 #include "datapath/ports.h"
 #include "datapath/rules.h"
+#include "privilege.h"
 
 enum {
 	EXIT_ARGUMENTS = 2,
@@ -71,6 +73,22 @@ static int start_eal(int argc, char *argv[], char *why, size_t why_size) {
 	return EXIT_SUCCESS;
 }
 
+struct opening {
+	struct uplink *uplink;
+	int port; // or UPLINK_NONE
+	struct rte_mempool *pool;
+	bool done;
+	char cause[300];
+};
+
+static void open_uplink(void *of) {
+	struct opening *opening = of;
+
+	opening->done = opening->port == UPLINK_NONE ||
+			uplink_open(opening->uplink, (uint16_t)opening->port, opening->pool,
+				    opening->cause, sizeof(opening->cause));
+}
+
 static int start_data_path(struct worker *worker, const struct options *options, char *why,
 			   size_t why_size) {
 	worker->idle_sleep_us = options->idle_sleep_us;
@@ -82,12 +100,15 @@ static int start_data_path(struct worker *worker, const struct options *options,
 		return EXIT_FAILURE;
 	}
 
-	char cause[300];
+	struct opening opening = {
+		.uplink = worker->uplink,
+		.port = options->uplink_port,
+		.pool = worker->pool,
+	};
 
-	if (options->uplink_port != UPLINK_NONE &&
-	    !uplink_open(worker->uplink, (uint16_t)options->uplink_port, worker->pool, cause,
-			 sizeof(cause))) {
-		snprintf(why, why_size, "Cannot open the uplink: %s", cause);
+	privilege_use(open_uplink, &opening);
+	if (!opening.done) {
+		snprintf(why, why_size, "Cannot open the uplink: %s", opening.cause);
 		return EXIT_ARGUMENTS;
 	}
 	return EXIT_SUCCESS;
@@ -151,6 +172,12 @@ int main(int argc, char *argv[]) {
 	umask(0007); // sockets are for the group, never for all
 
 	const int signals_fd = end_signals();
+
+	if (!privilege_set_aside()) {
+		log_line("Cannot give up the right to configure interfaces: %s", strerror(errno));
+		return EXIT_FAILURE;
+	}
+
 	int status = start_eal(own, argv, why, sizeof(why));
 
 	if (status == EXIT_SUCCESS)

@@ -6,8 +6,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "control/server.h"
-
 enum {
 	REQUESTS_PER_TURN = 16,
 	READ_LEN = 64 * 1024,

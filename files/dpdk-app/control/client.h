@@ -4,6 +4,8 @@
 
 #include "control/rpc.h"
 
+enum { REQUEST_MAX = 1024 * 1024 }; // bytes of a request without its newline
+
 // One connection to the control socket: lines in, lines out, never waiting for its peer.
 struct client;
 

@@ -5,10 +5,7 @@
 
 #include "control/rpc.h"
 
-enum {
-	REQUEST_MAX = 1024 * 1024, // bytes of a request without its newline
-	CLIENTS_MAX = 128,	   // the next ones wait in the socket's backlog
-};
+enum { CLIENTS_MAX = 128 }; // the next ones wait in the socket's backlog
 
 struct server;
 
