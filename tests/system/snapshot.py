@@ -19,8 +19,9 @@ WATCHED = ("/etc", "/run", "/var/lib", "/usr/local", "/opt", "/srv", "/dev/hugep
 IGNORED = (
     "/etc/apparmor.d/cache",
     "/etc/ld.so.cache",
-    "/run/libpod",  # podman's own, made by any podman command
-    "/run/containers",
+    "/run/containers",  # podman's own, made by any podman command
+    "/run/libpod",
+    "/run/libvirt",  # libvirt's own, left when it ends; domains are listed apart
     "/run/lock",
     "/run/runc",
     "/run/sudo",
@@ -31,7 +32,7 @@ IGNORED = (
     "/var/lib/cni",
     "/var/lib/dpkg",
     "/var/lib/systemd",
-    "/var/lib/libvirt/qemu/.cache",
+    "/var/lib/libvirt",
 )
 SELF = (
     "ansible",

@@ -1,0 +1,233 @@
+"""The pocket testbed as a whole, with its faults: bad input, interruption, a taken port, a killed guest, teardown.
+
+The tests are steps of one life and run in the order of the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPOSITORY = Path(__file__).parents[2]
+POCKET = REPOSITORY / "inventories" / "pocket"
+Snapshot = dict[str, t.Any]
+Inventory = dict[str, t.Any]
+
+
+def snapshot() -> Snapshot:
+    command = [sys.executable, str(Path(__file__).parent / "snapshot.py")]
+    found: Snapshot = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return found
+
+
+def difference(before: Snapshot, after: Snapshot) -> dict[str, dict[str, list[str]]]:
+    """Return what came and what went, by kind; empty if nothing did."""
+    found = {}
+    for kind, was in before.items():
+        old, new = (set(value if isinstance(value, list) else [value]) for value in (was, after[kind]))
+        if old != new:
+            found[kind] = {"came": sorted(new - old), "went": sorted(old - new)}
+    return found
+
+
+def play(*words: str, inventory: Path = POCKET) -> subprocess.CompletedProcess[str]:
+    command = [
+        str(REPOSITORY / "scripts" / "exclusive"),
+        "ansible-playbook",
+        "--inventory",
+        str(inventory),
+        *words,
+    ]
+    return subprocess.run(command, cwd=REPOSITORY, check=False, capture_output=True, text=True)
+
+
+def changed(done: subprocess.CompletedProcess[str]) -> int:
+    return sum(int(number) for number in re.findall(r"changed=(\d+)", done.stdout))
+
+
+@pytest.fixture(scope="module")
+def before() -> Iterator[Snapshot]:
+    """The machine without a testbed; whatever a failed test leaves is taken away at the end."""
+    if os.geteuid() != 0:
+        pytest.skip("the testbed needs root")
+    if shutil.which("virsh") is None:
+        pytest.skip("the roles' packages are not installed; run the scenario pocket_end_to_end first")
+    assert play("playbooks/teardown.yml").returncode == 0
+    yield snapshot()
+    play("playbooks/teardown.yml")
+
+
+def edit(path: Path, change: Callable[[Inventory], None]) -> None:
+    content = yaml.safe_load(path.read_text())
+    change(content)
+    path.write_text(yaml.safe_dump(content))
+
+
+def second_vm_of_one_id(pocket: Path) -> None:
+    def change(hosts: Inventory) -> None:
+        hosts["end_hosts"]["hosts"]["alpha"]["testbed_vms"].append({"id": 1, "address": "10.20.0.99/24"})
+
+    edit(pocket / "hosts.yml", change)
+
+
+def rule(**values: t.Any) -> Callable[[Path], None]:
+    """Return what spoils the first rule."""
+    return lambda pocket: edit(
+        pocket / "group_vars" / "all.yml", lambda variables: variables["testbed_rules"][0].update(values)
+    )
+
+
+def misspelled(pocket: Path) -> None:
+    edit(pocket / "group_vars" / "all.yml", lambda variables: variables.update(testbed_rulez=[]))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        pytest.param(second_vm_of_one_id, ["alpha", "VM id 1 is used twice"], id="two VMs of one id"),
+        pytest.param(
+            rule(tags=[21, 4095, 1]), ["testbed_rules[0]", "4095", "4094"], id="a tag outside 1..4094"
+        ),
+        pytest.param(rule(tags=[21] * 11), ["testbed_rules[0]", "11", "10"], id="more than 10 tags"),
+        pytest.param(
+            rule(to="beta-vm-07"), ["testbed_rules[0]", "beta-vm-07"], id="a rule for a VM that is not"
+        ),
+        pytest.param(misspelled, ["testbed_rulez", "testbed_rules"], id="an unknown variable"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_changes(
+    before: Snapshot, tmp_path: Path, spoil: Callable[[Path], None], says: list[str]
+) -> None:
+    pocket = shutil.copytree(POCKET, tmp_path / "pocket")
+    spoil(pocket)
+    done = play("playbooks/site.yml", inventory=pocket)
+    assert done.returncode != 0
+    for words in says:
+        assert words in done.stdout + done.stderr
+    assert difference(before, snapshot()) == {}
+
+
+def test_hugepages_that_the_memory_cannot_give_are_refused(before: Snapshot) -> None:
+    done = play("playbooks/site.yml", "--extra-vars", "host_tuning_hugepages_2m=100000000")
+    assert done.returncode != 0
+    assert "Cannot reserve hugepages on pocket" in done.stdout
+    assert difference(before, snapshot()) == {}
+
+
+def test_check_mode_predicts_a_first_run_and_touches_nothing(before: Snapshot) -> None:
+    done = play("--check", "playbooks/site.yml")
+    assert done.returncode == 0, done.stdout
+    assert changed(done) > 0
+    assert difference(before, snapshot()) == {}
+
+
+@contextlib.contextmanager
+def small_disk(place: Path) -> Iterator[Path]:
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(place)], check=True)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_under_the_cache_is_refused(before: Snapshot, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "cache") as place:
+        done = play("playbooks/hosts.yml", "--extra-vars", f"testbed_cache_dir={place}")
+        assert done.returncode != 0
+        assert str(place) in done.stdout
+        assert "MiB free" in done.stdout
+
+
+def test_a_run_that_is_killed_half_way_can_be_run_again(before: Snapshot) -> None:
+    command = ["ansible-playbook", "--inventory", str(POCKET), "playbooks/site.yml"]
+    with subprocess.Popen(
+        command,
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if "Start the container" in line:
+                break
+        time.sleep(1)
+        os.killpg(running.pid, signal.SIGKILL)
+    done = play("playbooks/hosts.yml", "playbooks/switches.yml")
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_port_that_is_taken_is_refused_before_a_vm_is_made(before: Snapshot) -> None:
+    with socket.create_server(("127.0.0.11", 20001)):
+        done = play("playbooks/create_vms.yml", "--limit", "alpha")
+    assert done.returncode != 0
+    assert "20001" in done.stdout
+    assert not snapshot()["domains"]
+
+
+def test_the_testbed_comes_up_after_all_that(before: Snapshot) -> None:
+    done = play("playbooks/site.yml")
+    assert done.returncode == 0, done.stdout
+    assert snapshot()["domains"] == ["alpha-vm-00.xml", "alpha-vm-01.xml", "beta-vm-01.xml"]
+
+
+def test_check_mode_of_what_is_there_predicts_nothing_and_touches_nothing(before: Snapshot) -> None:
+    there = snapshot()
+    done = play("--check", "playbooks/site.yml")
+    assert done.returncode == 0, done.stdout
+    assert changed(done) == 0
+    assert difference(there, snapshot()) == {}
+
+
+def test_two_runs_at_once_are_refused(before: Snapshot) -> None:
+    exclusive = str(REPOSITORY / "scripts" / "exclusive")
+    with subprocess.Popen([exclusive, "sleep", "60"]) as first:
+        try:
+            time.sleep(0.5)
+            done = play("playbooks/site.yml")
+        finally:
+            subprocess.run(["pkill", "--parent", str(first.pid)], check=False)
+            first.terminate()
+    assert done.returncode != 0
+    assert "another run is changing this machine's testbed" in done.stderr
+    assert not done.stdout
+
+
+def test_a_killed_guest_is_started_again(before: Snapshot) -> None:
+    found = subprocess.run(
+        ["pgrep", "--full", "qemu-system.*guest=beta-vm-01"], check=True, capture_output=True, text=True
+    )
+    os.kill(int(found.stdout), signal.SIGKILL)
+    done = play("playbooks/create_vms.yml", "--limit", "beta")
+    assert done.returncode == 0, done.stdout
+    assert changed(done) == 1
+
+
+def test_teardown_leaves_the_machine_as_it_was(before: Snapshot) -> None:
+    done = play("playbooks/teardown.yml")
+    assert done.returncode == 0, done.stdout
+    assert difference(before, snapshot()) == {}
+
+
+def test_teardown_of_nothing_changes_nothing(before: Snapshot) -> None:
+    done = play("playbooks/teardown.yml")
+    assert done.returncode == 0, done.stdout
+    assert changed(done) == 0
