@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import json
 import os
 import pathlib
@@ -22,8 +23,6 @@ import struct
 import subprocess
 import time
 import typing as t
-
-import pytest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,6 +71,15 @@ def run(*command: str | os.PathLike[str]) -> str:
     return done.stdout
 
 
+@functools.cache
+def build() -> pathlib.Path:
+    """Build the switch, or find it built, and return its program."""
+    if not (BUILD / "build.ninja").exists():
+        run("meson", "setup", BUILD, SOURCE)
+    run("meson", "compile", "-C", BUILD)
+    return BUILD / "dpdk-tagging"
+
+
 class Namespace:
     """A network namespace with the veth pairs that a test asks for."""
 
@@ -95,7 +103,10 @@ class Namespace:
         run("ip", "-n", self.name, "link", "add", one, "mtu", str(mtu), "type", "veth",
             "peer", "name", other, "mtu", str(mtu))  # fmt: skip
         for end in (one, other):
-            run("ip", "-n", self.name, "link", "set", end, "up")
+            self.set_link(end, "up")
+
+    def set_link(self, interface: str, state: str) -> None:
+        run("ip", "-n", self.name, "link", "set", interface, state)
 
 
 @contextlib.contextmanager
@@ -179,7 +190,7 @@ class Switch:
         device = ["--vdev", f"net_af_packet0,iface={self.uplink}"] if self.uplink else []
         return [
             *(["ip", "netns", "exec", self.where.name] if self.where else []),
-            str(BUILD / "dpdk-tagging"), "--lcores", "0@0,1@1", "--in-memory", "--no-pci",
+            str(build()), "--lcores", "0@0,1@1", "--in-memory", "--no-pci",
             "--file-prefix", self.directory.name, *device, "--",
             "--name", "alpha", "--control-socket", str(self.socket), "--vhost-dir", str(self.directory),
             "--state", str(self.state), "--idle-sleep-us", str(IDLE_SLEEP_US),
@@ -269,7 +280,7 @@ def guests(where: Namespace, switch: Switch, vms: dict[int, str]) -> Iterator[su
         serving = ",server=1" if server == "qemu" else ""
         devices += [
             "--vdev", f"net_virtio_user{vm},path={switch.vhost(vm)},mac={MACS[vm]},queues=1,queue_size=256{serving}",
-            "--vdev", f"net_af_packet{vm},iface=guest{vm},framesz=4096,blocksz=4096,framecnt=512",
+            "--vdev", f"net_pcap{vm},rx_iface_in=guest{vm},tx_iface=guest{vm}",
         ]  # fmt: skip
     command = [
         "ip", "netns", "exec", where.name, "stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@0,1@0", "--in-memory", "--no-pci",
@@ -301,29 +312,16 @@ class Bench:
 
 
 @contextlib.contextmanager
-def bench(where: Namespace, directory: pathlib.Path, vms: dict[int, str]) -> Iterator[Bench]:
+def bench(
+    where: Namespace, directory: pathlib.Path, vms: dict[int, str], uplink: str | None = "uplink"
+) -> Iterator[Bench]:
     where.add_pair("uplink", "wire")
     for vm in vms:
         where.add_pair(f"vm{vm}", f"guest{vm}", mtu=3500)
-    with running(Switch(directory, where, "uplink")) as switch, contextlib.ExitStack() as stack:
+    with running(Switch(directory, where, uplink)) as switch, contextlib.ExitStack() as stack:
         for vm, server in vms.items():
             switch.add_port(vm, server)
         wires = {name: stack.enter_context(contextlib.closing(Wire(where, name)))
                  for name in ["wire", *(f"vm{vm}" for vm in vms)]}  # fmt: skip
         guest = stack.enter_context(guests(where, switch, vms))
         yield Bench(switch, wires["wire"], {vm: wires[f"vm{vm}"] for vm in vms}, guest)
-
-
-@pytest.fixture(scope="session")
-def switch_program() -> pathlib.Path:
-    """Build the switch, or find it built, and return its program."""
-    if not (BUILD / "build.ninja").exists():
-        run("meson", "setup", BUILD, SOURCE)
-    run("meson", "compile", "-C", BUILD)
-    return BUILD / "dpdk-tagging"
-
-
-@pytest.fixture(scope="module")
-def switch_namespace(switch_program: pathlib.Path) -> Iterator[Namespace]:
-    with namespace(f"switch-{os.getpid()}") as made:
-        yield made

@@ -12,7 +12,7 @@ struct counter {
 
 struct traffic {
 	struct counter packets;
-	struct counter bytes; // of frames, without preamble, FCS and gap
+	struct counter bytes; // of frames without FCS; at the uplink with their tags
 };
 
 static inline void counter_add(struct counter *counter, uint64_t n) {

@@ -17,20 +17,19 @@ enum {
 	GUEST_MTU = 1500,
 };
 
-// Some drivers sit on a kernel interface and do not ask for its MTU: af_packet, whose send queue
-// would stop at the first frame that is too long.
-static uint16_t kernel_mtu(unsigned interface) {
-	struct ifreq request = {0};
+// Some drivers sit on a kernel interface and know neither its MTU nor its state: af_packet, whose
+// send queue would stop at the first frame that is too long. Asks the kernel; false: no answer.
+static bool ask_kernel(unsigned interface, unsigned long question, struct ifreq *answer) {
 	const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	uint16_t mtu = 0;
 
 	if (fd < 0)
-		return 0;
-	if (if_indextoname(interface, request.ifr_name) != NULL &&
-	    ioctl(fd, SIOCGIFMTU, &request) == 0)
-		mtu = (uint16_t)RTE_MIN(request.ifr_mtu, UINT16_MAX);
+		return false;
+
+	const bool good = if_indextoname(interface, answer->ifr_name) != NULL &&
+			  ioctl(fd, question, answer) == 0;
+
 	close(fd);
-	return mtu;
+	return good;
 }
 
 // Room for a guest's frame with all its tags, or what the device can do.
@@ -68,6 +67,7 @@ static bool start(struct uplink *uplink, const struct rte_eth_dev_info *info,
 bool uplink_open(struct uplink *uplink, uint16_t port, struct rte_mempool *pool, char *why,
 		 size_t why_size) {
 	struct rte_eth_dev_info info;
+	struct ifreq kernel;
 
 	if (!rte_eth_dev_is_valid_port(port)) {
 		snprintf(why, why_size,
@@ -93,11 +93,9 @@ bool uplink_open(struct uplink *uplink, uint16_t port, struct rte_mempool *pool,
 	rte_eth_promiscuous_enable(port);
 
 	rte_eth_dev_get_mtu(port, &uplink->mtu);
-	if (info.if_index != 0) {
-		const uint16_t mtu = kernel_mtu(info.if_index);
-
-		uplink->mtu = mtu != 0 ? mtu : uplink->mtu;
-	}
+	uplink->kernel_interface = info.if_index;
+	if (info.if_index != 0 && ask_kernel(info.if_index, SIOCGIFMTU, &kernel))
+		uplink->mtu = (uint16_t)RTE_MIN(kernel.ifr_mtu, UINT16_MAX);
 	// The first tag does not count as payload.
 	uplink->max_frame = uplink->mtu + ETHER_HEADER_LEN + TAG_LEN;
 	uplink->present = true;
@@ -114,8 +112,12 @@ void uplink_close(struct uplink *uplink) {
 
 bool uplink_is_up(const struct uplink *uplink) {
 	struct rte_eth_link link;
+	struct ifreq kernel;
 
-	return uplink->present && rte_eth_link_get_nowait(uplink->port, &link) == 0 &&
+	if (uplink->kernel_interface != 0 &&
+	    ask_kernel(uplink->kernel_interface, SIOCGIFFLAGS, &kernel))
+		return (kernel.ifr_flags & IFF_RUNNING) != 0;
+	return rte_eth_link_get_nowait(uplink->port, &link) == 0 &&
 	       link.link_status == RTE_ETH_LINK_UP;
 }
 

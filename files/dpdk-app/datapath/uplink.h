@@ -15,7 +15,8 @@ struct uplink {
 	bool present;
 	uint16_t port;
 	uint16_t mtu;
-	uint32_t max_frame; // bytes of a frame with its tags, without FCS
+	unsigned kernel_interface; // index of the interface under it, or 0
+	uint32_t max_frame;	   // bytes of a frame with its tags, without FCS
 	char driver[32];
 	char device[64];
 	struct rte_ether_addr mac;

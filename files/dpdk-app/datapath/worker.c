@@ -23,7 +23,8 @@ static_assert(RTE_PKTMBUF_HEADROOM >= TAGS_MAX * TAG_LEN, "tags fit in front of 
 struct departure {
 	struct rule *rule;
 	uint64_t bits;
-	uint32_t bytes;
+	uint32_t bytes; // as the VM sent it
+	uint32_t tagged_bytes;
 };
 
 static void discard(struct rte_mbuf *frame, struct counter drops[], enum drop drop) {
@@ -38,7 +39,7 @@ static void send(const struct worker *worker, struct port *port, struct rte_mbuf
 
 	for (unsigned i = 0; i < sent; i++) {
 		traffic_add(&departures[i].rule->passed, 1, departures[i].bytes);
-		bytes += departures[i].bytes;
+		bytes += departures[i].tagged_bytes;
 	}
 	traffic_add(&worker->uplink->sent, sent, bytes);
 
@@ -121,6 +122,7 @@ static unsigned serve_vm(const struct worker *worker, struct port *port) {
 	rules_match(flows, kept, rules);
 	for (unsigned i = 0; i < kept; i++) {
 		enum drop drop = flows[i].is_arp ? DROP_ARP_NO_RULE : DROP_NO_RULE;
+		const uint32_t bytes = frames[i]->pkt_len;
 		uint64_t bits = 0;
 
 		if (likely(rules[i] != NULL))
@@ -129,7 +131,7 @@ static unsigned serve_vm(const struct worker *worker, struct port *port) {
 			discard(frames[i], port->drops, drop);
 			continue;
 		}
-		departures[leaving] = (struct departure){rules[i], bits, frames[i]->pkt_len};
+		departures[leaving] = (struct departure){rules[i], bits, bytes, frames[i]->pkt_len};
 		frames[leaving++] = frames[i];
 	}
 	if (leaving > 0)

@@ -182,6 +182,8 @@ static const struct uplink_row from_uplink[] = {
 	{"a broadcast that is ARP is", BYTES(BROADCAST PEER "\x81\x00\x00\x07\x08\x06"), KEEP, 7,
 	 true},
 	{"no tag", BYTES(GUEST PEER "\x08\x00"), DROP_UNTAGGED, 0, false},
+	{"a service tag alone", BYTES(GUEST PEER "\x88\xa8\x00\x07\x08\x00"), DROP_UNTAGGED, 0,
+	 false},
 	{"two tags", BYTES(GUEST PEER "\x81\x00\x00\x07\x81\x00\x00\x08\x08\x00"), DROP_EXTRA_TAGS,
 	 0, false},
 	{"an inner service tag is a second one", BYTES(GUEST PEER "\x81\x00\x00\x07\x88\xa8"),
