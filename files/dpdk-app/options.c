@@ -90,6 +90,10 @@ static bool check(const struct options *options, char *why, size_t why_size) {
 		snprintf(why, why_size, "%s is missing; give it", missing);
 		return false;
 	}
+	if (options->name[0] == '\0') {
+		snprintf(why, why_size, "--name is empty; give the end host's");
+		return false;
+	}
 	if (strlen(options->vhost_dir) + sizeof("/vm-4094.sock") > socket_size) {
 		snprintf(why, why_size,
 			 "--vhost-dir %s is too long for a socket's path; give "

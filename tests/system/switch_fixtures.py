@@ -42,6 +42,7 @@ PACKET_IGNORE_OUTGOING = 23
 TP_STATUS_VLAN_VALID = 1 << 4
 CLONE_NEWNET = 0x40000000
 
+Connection = socket.socket
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -160,6 +161,12 @@ class Wire:
         self.socket.close()
 
 
+def passes(frame: bytes, sender: Wire, receiver: Wire) -> bool:
+    """Send the frame, and tell whether anything arrives soon."""
+    sender.send(frame)
+    return receiver.receive(0.1) is not None
+
+
 @dataclasses.dataclass
 class Switch:
     """A switch process; it may be ended and started again with the same state."""
@@ -222,17 +229,18 @@ class Switch:
         result: dict[str, t.Any] = answer["result"]
         return result
 
-    def connect(self) -> socket.socket:
-        client = socket.socket(socket.AF_UNIX)
-        client.settimeout(PATIENCE_S)
+    def connect(self) -> Connection:
+        client = Connection(socket.AF_UNIX)
         client.connect(str(self.socket))
+        client.settimeout(PATIENCE_S)
         return client
 
     def say(self, line: bytes) -> bytes:
         """Send these bytes and return one answer."""
         with self.connect() as client, client.makefile("rb") as answers:
             client.sendall(line)
-            return answers.readline()
+            answer: bytes = answers.readline()
+        return answer
 
     def add_port(self, vm: int, socket_server: str = "switch") -> dict[str, t.Any]:
         return self.call("port.add", vm=vm, mac=MACS[vm], socket_server=socket_server)
@@ -283,7 +291,8 @@ def guests(where: Namespace, switch: Switch, vms: dict[int, str]) -> Iterator[su
             "--vdev", f"net_pcap{vm},rx_iface_in=guest{vm},tx_iface=guest{vm}",
         ]  # fmt: skip
     command = [
-        "ip", "netns", "exec", where.name, "stdbuf", "-oL", "dpdk-testpmd", "--lcores", "0@0,1@0", "--in-memory", "--no-pci",
+        "ip", "netns", "exec", where.name, "stdbuf", "-oL", "dpdk-testpmd",
+        "--lcores", "0@0,1@0", "--in-memory", "--no-pci",
         "--single-file-segments", "--file-prefix", f"{switch.directory.name}-guest", *devices,
         "--", "--auto-start", "--forward-mode=io", "--mbuf-size=4352", "--total-num-mbufs=4096",
         "--stats-period=3600",
@@ -293,7 +302,7 @@ def guests(where: Namespace, switch: Switch, vms: dict[int, str]) -> Iterator[su
     try:
         wait_until("the guests forward", lambda: is_forwarding(process, switch.directory / "guest.log"))
         for vm in vms:
-            wait_until(f"the guest of VM {vm} is connected", lambda vm=vm: switch.is_connected(vm))
+            wait_until(f"the guest of VM {vm} is connected", functools.partial(switch.is_connected, vm))
         yield process
     finally:
         process.send_signal(signal.SIGCONT)
@@ -305,6 +314,7 @@ def guests(where: Namespace, switch: Switch, vms: dict[int, str]) -> Iterator[su
 class Bench:
     """A switch between its wire and its guests."""
 
+    where: Namespace
     switch: Switch
     wire: Wire
     vms: dict[int, Wire]
@@ -324,4 +334,4 @@ def bench(
         wires = {name: stack.enter_context(contextlib.closing(Wire(where, name)))
                  for name in ["wire", *(f"vm{vm}" for vm in vms)]}  # fmt: skip
         guest = stack.enter_context(guests(where, switch, vms))
-        yield Bench(switch, wires["wire"], {vm: wires[f"vm{vm}"] for vm in vms}, guest)
+        yield Bench(where, switch, wires["wire"], {vm: wires[f"vm{vm}"] for vm in vms}, guest)

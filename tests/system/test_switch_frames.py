@@ -10,7 +10,7 @@ import pytest
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
-from switch_fixtures import MACS, Bench, bench, namespace, wait_until
+from switch_fixtures import MACS, Bench, bench, namespace, passes, wait_until
 
 if t.TYPE_CHECKING:
     import pathlib
@@ -76,12 +76,20 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def on(whole_bench: Bench) -> Iterator[Bench]:
     """The bench with nothing under way, no rule and no count; afterwards, no frame buffer is missing."""
     switch = whole_bench.switch
-    switch.call("rule.delete", rules=[{k: r[k] for k in list(r)[:6]} for r in switch.call("rule.list")["rules"]])
+    switch.call(
+        "rule.delete", rules=[{k: r[k] for k in list(r)[:6]} for r in switch.call("rule.list")["rules"]]
+    )
     switch.call("stats.reset")
     for wire in (whole_bench.wire, *whole_bench.vms.values()):
         wire.drain()
     yield whole_bench
     wait_until("every buffer is free", lambda: switch.call("stats.get")["buffers"]["in_use"] == 0)
+
+
+def wait_taken(on: Bench, packets: int) -> None:
+    wait_until(
+        f"{packets} frames of VM 1 are taken", lambda: on.switch.of_vm(1)["from_vm"]["packets"] == packets
+    )
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,7 @@ def test_a_packet_over_the_rate_is_dropped_and_counted(
     cost = 8 * (8 + 100 + 4 + 3 * 4 + 12)  # preamble, frame, FCS, tags, gap
     on.switch.call("rule.set", rules=[rule(rate_bps=1, burst_bits=cost * burst_frames - shortfall)])
     on.vms[1].send(*[bytes(datagram())] * 5)
-    wait_until("five frames are counted", lambda: on.switch.of_vm(1)["from_vm"]["packets"] == 5)
+    wait_taken(on, 5)
     assert on.switch.drops() == {"over_rate": 5 - passing}
     counters = on.switch.call("stats.get")["rules"][0]
     assert (counters["packets"], counters["drops"]) == (passing, {"over_rate": 5 - passing})
@@ -223,7 +231,7 @@ FROM_VM = {
 def test_drops_from_a_vm_by_name(on: Bench, case: str) -> None:
     on.switch.call("rule.set", rules=[rule()])
     on.vms[1].send(bytes(FROM_VM[case]))
-    wait_until("the frame is counted", lambda: on.switch.of_vm(1)["from_vm"]["packets"] == 1)
+    wait_taken(on, 1)
     assert on.switch.drops() == {case.partition("-")[0]: 1}
     assert on.wire.receive(0.02) is None
 
@@ -242,7 +250,9 @@ FROM_UPLINK = {
 @pytest.mark.parametrize("case", FROM_UPLINK)
 def test_drops_from_the_uplink_by_name(on: Bench, case: str) -> None:
     on.wire.send(FROM_UPLINK[case])
-    wait_until("the frame is counted", lambda: on.switch.call("stats.get")["uplink"]["received"]["packets"] == 1)
+    wait_until(
+        "the frame is counted", lambda: on.switch.call("stats.get")["uplink"]["received"]["packets"] == 1
+    )
     assert on.switch.drops() == {case.partition("-")[0]: 1}
     for vm in on.vms.values():
         assert vm.receive(0.02) is None
@@ -268,19 +278,19 @@ def test_a_guest_that_does_not_read_costs_only_its_own_frames(on: Bench) -> None
 
 def test_what_a_full_uplink_refuses_is_counted_and_not_charged(on: Bench) -> None:
     on.switch.call("rule.set", rules=[rule()])
-    on.switch.where.set_link("uplink", "down")
+    on.where.set_link("uplink", "down")
     try:
         for sent in range(100, 2001, 100):
             on.vms[1].send(*[bytes(datagram())] * 100)
-            wait_until("all are counted", lambda sent=sent: on.switch.of_vm(1)["from_vm"]["packets"] == sent)
+            wait_taken(on, sent)
         stats = on.switch.call("stats.get")
         assert on.switch.drops()["uplink_full"] == 2000 - stats["uplink"]["sent"]["packets"]
         assert stats["rules"][0]["packets"] == stats["uplink"]["sent"]["packets"]
         assert not on.switch.call("switch.info")["uplink"]["link_up"]
     finally:
-        on.switch.where.set_link("uplink", "up")
+        on.where.set_link("uplink", "up")
     on.wire.drain()
-    wait_until("traffic resumes", lambda: on.vms[1].send(bytes(datagram())) or on.wire.receive(0.1))
+    wait_until("traffic resumes", lambda: passes(bytes(datagram()), on.vms[1], on.wire))
 
 
 def test_removing_any_vm_leaves_the_others_alone(on: Bench) -> None:

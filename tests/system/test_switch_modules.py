@@ -13,10 +13,7 @@ import sys
 import typing as t
 
 import pytest
-import switch_fixtures
 from switch_fixtures import MACS, REPOSITORY, Switch, running
-
-switch_program = switch_fixtures.switch_program
 
 PORTS = [{"vm": vm, "mac": mac} for vm, mac in MACS.items()]
 UDP: dict[str, t.Any] = {
@@ -71,7 +68,7 @@ class Modules:
 
 
 @pytest.fixture
-def modules(switch_program: pathlib.Path, tmp_path: pathlib.Path) -> t.Iterator[Modules]:
+def modules(tmp_path: pathlib.Path) -> t.Iterator[Modules]:
     with running(Switch(tmp_path)) as switch:
         yield Modules(switch)
 

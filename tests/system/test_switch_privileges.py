@@ -8,12 +8,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from switch_fixtures import Switch, namespace, running, switch_program
+from switch_fixtures import Switch, namespace, running
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
-
-__all__ = ["switch_program"]  # a fixture
 
 CAP_NET_ADMIN = 12  # linux/capability.h
 
@@ -31,7 +29,7 @@ def capabilities(pid: int, kind: str) -> list[int]:
 @pytest.fixture(
     params=[pytest.param("uplink", id="with an uplink"), pytest.param(None, id="without an uplink")]
 )
-def switch(request: t.Any, tmp_path: Path, switch_program: Path) -> Iterator[Switch]:
+def switch(request: t.Any, tmp_path: Path) -> Iterator[Switch]:
     with namespace(f"privileges-{os.getpid()}") as where:
         where.add_pair("uplink", "wire")
         with running(Switch(tmp_path, where, request.param)) as made:
