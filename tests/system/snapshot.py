@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """What a machine has that a testbed could change, as one JSON document in a stable order.
 
 Left out, because they change by themselves or belong to packages: kernel threads, the caller's own processes, logs,

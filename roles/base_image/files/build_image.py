@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
@@ -256,10 +255,8 @@ def main() -> int:
     """Do what the command line asks; print JSON, or on standard error what went wrong."""
     command, directory = sys.argv[1], Path(sys.argv[2])
     try:
-        if command == "room":
-            done = room(directory)
-        else:
-            done = build(json.loads(os.environ["BASE_IMAGE_INPUTS"]), directory)
+        wanted = json.loads(os.environ["BASE_IMAGE_INPUTS"])
+        done = room(directory) if command == "room" else build(wanted, directory)
     except (BuildError, OSError) as exc:
         print(f"Cannot build the guest image {directory}: {exc}", file=sys.stderr)
         return 1

@@ -62,9 +62,9 @@ def hostvars() -> Hostvars:
     return {host: copy.deepcopy(SHARED | variables) for host, variables in OWN.items()}
 
 
-def faults(hostvars: Hostvars, groups: dict[str, list[str]] = GROUPS) -> list[str]:
+def faults(hostvars: Hostvars, groups: dict[str, list[str]] | None = None) -> list[str]:
     with pytest.raises(TestbedError) as caught:
-        compile_testbed(hostvars, groups)
+        compile_testbed(hostvars, groups or GROUPS)
     return caught.value.faults
 
 

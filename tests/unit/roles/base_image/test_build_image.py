@@ -108,7 +108,7 @@ def make_half(inputs: build_image.Inputs, work: Path, lock: int) -> Path:
 def test_image_is_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(build_image, "make_image", make_nothing)
     target = tmp_path / "images/abc"
-    assert [build_image.build(INPUTS, target) for _ in range(2)] == [{"changed": True}, {"changed": False}]
+    assert [build_image.build(INPUTS, target) for _run in range(2)] == [{"changed": True}, {"changed": False}]
 
 
 def test_failed_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
