@@ -155,7 +155,28 @@ def test_a_full_disk_under_the_cache_is_refused(before: Snapshot, tmp_path: Path
         assert "MiB free" in done.stdout
 
 
-def test_a_run_that_is_killed_half_way_can_be_run_again(before: Snapshot) -> None:
+@pytest.mark.parametrize(
+    "task",
+    [
+        "Start the container",
+        *(
+            pytest.param(task, marks=pytest.mark.soak)
+            for task in (
+                "Reserve the pages that are missing",
+                "Start the daemons that do not answer",
+                "Build the container image",
+                "Build the switches and their links",
+                "Create the container",
+                "Generate the testbed's SSH key",
+                "Give each VM a port on the switch",
+                "Create and start the VMs, and wait until all answer",
+                "Give each tagging switch the rules of its VMs",
+            )
+        ),
+    ],
+)
+def test_a_run_that_is_killed_half_way_can_be_run_again(before: Snapshot, task: str) -> None:
+    assert play("playbooks/teardown.yml").returncode == 0
     command = ["ansible-playbook", "--inventory", str(POCKET), "playbooks/site.yml"]
     with subprocess.Popen(
         command,
@@ -166,16 +187,18 @@ def test_a_run_that_is_killed_half_way_can_be_run_again(before: Snapshot) -> Non
         start_new_session=True,
     ) as running:
         assert running.stdout is not None
-        for line in running.stdout:
-            if "Start the container" in line:
-                break
+        assert any(task in line for line in running.stdout), f"the run has no task {task!r}"
         time.sleep(1)
         os.killpg(running.pid, signal.SIGKILL)
-    done = play("playbooks/hosts.yml", "playbooks/switches.yml")
+    done = play(
+        "playbooks/hosts.yml", "playbooks/switches.yml", "playbooks/create_vms.yml", "playbooks/rules.yml"
+    )
     assert done.returncode == 0, done.stdout
 
 
 def test_a_port_that_is_taken_is_refused_before_a_vm_is_made(before: Snapshot) -> None:
+    assert play("playbooks/teardown.yml").returncode == 0
+    assert play("playbooks/hosts.yml", "playbooks/switches.yml").returncode == 0
     with socket.create_server(("127.0.0.11", 20001)):
         done = play("playbooks/create_vms.yml", "--limit", "alpha")
     assert done.returncode != 0
