@@ -191,16 +191,17 @@ def test_stats_name_every_vm_and_rule(switch: Switch) -> None:
 
 
 def test_more_rules_than_there_is_room_for(switch: Switch) -> None:
-    """Fill the table, find the next rule refused and the full table intact, and empty it again."""
-    flows = [(vm, port, other) for vm in (1, 2) for other in (1, 2) for port in range(RULES_MAX // 4)]
-    compact = [rule(vm, port, destination_port=other) for vm, port, other in flows]
+    """Fill the table, each rule between ends of its own; the next one is refused and all are still there."""
+    full = [
+        rule(1 + n % 2, destination_ip=f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}") for n in range(RULES_MAX)
+    ]
     for start in range(0, RULES_MAX, 4096):
-        switch.call("rule.set", rules=compact[start : start + 4096])
+        switch.call("rule.set", rules=full[start : start + 4096])
     with pytest.raises(RpcError, match="131073 rules would be more than 131072; delete some") as error:
-        switch.call("rule.set", rules=[rule(destination_port=3)])
+        switch.call("rule.set", rules=[rule(destination_ip="11.0.0.0")])
     assert error.value.code == -32003
-    assert switch.call("switch.info")["rules"] == RULES_MAX
-    assert switch.call("rule.set", rules=[rule(1, 5, destination_port=1, tags=[9])]) == {"changed": 1}
+    assert switch.call("rule.set", rules=[full[5] | {"tags": [9]}]) == {"changed": 1}
+    assert len(switch.call("stats.get")["rules"]) == RULES_MAX
     for vm in (1, 2):
         assert switch.call("port.remove", vm=vm) == {"removed": True}
     assert switch.call("switch.info")["rules"] == 0

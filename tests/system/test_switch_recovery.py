@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import typing as t
 
 import pytest
@@ -218,10 +219,8 @@ class Unprivileged(Switch):
 
 
 def test_says_nothing_while_nothing_happens(switch: Switch) -> None:
-    """Not even while the socket of a guest that is not there yet is looked for."""
+    """Not even while the socket of a guest that is not there yet is looked for, once a second."""
     switch.add_port(2, "qemu")
-    wait_until("the first lines are out", lambda: "ready" in switch.log)
-    lines = len(switch.log.splitlines())
-    for _ in range(20):
-        switch.call("stats.get")
-    assert len(switch.log.splitlines()) == lines
+    said = switch.log
+    time.sleep(2.5)
+    assert switch.log == said

@@ -1,6 +1,7 @@
 #include "datapath/rules.h"
 
 #include <rte_cycles.h>
+#include <rte_debug.h>
 #include <rte_hash.h>
 #include <rte_jhash.h>
 #include <rte_malloc.h>
@@ -121,12 +122,17 @@ void rules_cancel(struct rule_batch *batch) {
 	rte_free(batch);
 }
 
+// The table has room for two keys of each rule, so this cannot fail.
+static void set_key(const struct flow_key *key, struct rule *rule) {
+	RTE_VERIFY(rte_hash_add_key_data(table, key, rule) == 0);
+}
+
 static void show(struct rule *rule) {
 	const struct flow_key ends = flow_ends(&rule->flow);
 	struct rule *first = find(&ends);
 
 	if (first == NULL) {
-		rte_hash_add_key_data(table, &ends, rule);
+		set_key(&ends, rule);
 	} else {
 		rule->before = first;
 		rule->after = first->after;
@@ -134,7 +140,7 @@ static void show(struct rule *rule) {
 			rule->after->before = rule;
 		first->after = rule;
 	}
-	rte_hash_add_key_data(table, &rule->flow, rule);
+	set_key(&rule->flow, rule);
 }
 
 void rules_publish(struct rule_batch *batch) {
@@ -164,7 +170,7 @@ static int32_t hide_ends(struct rule *rule) {
 		return -1;
 	}
 	if (rule->after != NULL) {
-		rte_hash_add_key_data(table, &ends, rule->after);
+		set_key(&ends, rule->after);
 		return -1;
 	}
 	return rte_hash_del_key(table, &ends);
