@@ -34,17 +34,3 @@ attributes:
     description: The same task again changes nothing and sends no changing request.
     support: full
 """
-
-    READS = r"""
-options: {}
-attributes:
-  check_mode:
-    description: Only reads, so check mode is no different.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is no difference to show.
-    support: N/A
-  idempotent:
-    description: Only reads.
-    support: full
-"""

@@ -15,16 +15,8 @@ description:
     at most 5 seconds, for only that proves that KVM works. The package mirror is asked for its index.
 author:
   - The detnet.testbed authors (@detnet)
-attributes:
-  check_mode:
-    description: Only reads, so check mode is no different.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is no difference to show.
-    support: N/A
-  idempotent:
-    description: Only reads.
-    support: full
+extends_documentation_fragment:
+  - detnet.testbed.info
 options:
   cache_dir:
     description:

@@ -15,7 +15,7 @@ author:
   - The detnet.testbed authors (@detnet)
 extends_documentation_fragment:
   - detnet.testbed.switch
-  - detnet.testbed.switch.reads
+  - detnet.testbed.info
 seealso:
   - module: detnet.testbed.switch_port
   - module: detnet.testbed.switch_rule

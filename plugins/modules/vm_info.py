@@ -13,16 +13,8 @@ description:
   - Reads the state, resources and last console lines of virtual machines that M(detnet.testbed.vm) created.
 author:
   - The detnet.testbed authors (@detnet)
-attributes:
-  check_mode:
-    description: Only reads, so check mode is no different.
-    support: full
-  diff_mode:
-    description: Changes nothing, so there is no difference to show.
-    support: N/A
-  idempotent:
-    description: Only reads.
-    support: full
+extends_documentation_fragment:
+  - detnet.testbed.info
 options:
   names:
     description:
