@@ -64,7 +64,7 @@ def hostvars() -> Hostvars:
 
 def faults(hostvars: Hostvars, groups: dict[str, list[str]] | None = None) -> list[str]:
     with pytest.raises(TestbedError) as caught:
-        compile_testbed(hostvars, groups or GROUPS)
+        compile_testbed(hostvars, GROUPS if groups is None else groups)
     return caught.value.faults
 
 
