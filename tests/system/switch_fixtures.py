@@ -72,6 +72,11 @@ def run(*command: str | os.PathLike[str]) -> str:
     return done.stdout
 
 
+def environment(directory: pathlib.Path) -> dict[str, str]:
+    """Return an environment in which DPDK keeps its runtime files in the directory, not in /var/run."""
+    return {**os.environ, "RUNTIME_DIRECTORY": str(directory)}
+
+
 @functools.cache
 def build() -> pathlib.Path:
     """Build the switch, or find it built, and return its program."""
@@ -197,7 +202,7 @@ class Switch:
         device = ["--vdev", f"net_af_packet0,iface={self.uplink}"] if self.uplink else []
         return [
             *(["ip", "netns", "exec", self.where.name] if self.where else []),
-            str(build()), "--lcores", "0@0,1@1", "--in-memory", "--no-pci",
+            str(build()), "--lcores", "0@0,1@1", "--in-memory", "--no-pci", "--no-telemetry",
             "--file-prefix", self.directory.name, *device, "--",
             "--name", "alpha", "--control-socket", str(self.socket), "--vhost-dir", str(self.directory),
             "--state", str(self.state), "--idle-sleep-us", str(IDLE_SLEEP_US),
@@ -207,8 +212,21 @@ class Switch:
     def start(self) -> None:
         self.state.parent.mkdir(exist_ok=True)
         with (self.directory / "switch.log").open("wb") as log:
-            self.process = subprocess.Popen(self.command(), stdin=subprocess.DEVNULL, stderr=log)
+            self.process = subprocess.Popen(
+                self.command(), stdin=subprocess.DEVNULL, stderr=log, env=environment(self.directory)
+            )
         wait_until("the switch says ready", self.is_ready)
+
+    def refuse(self) -> subprocess.CompletedProcess[str]:
+        """Run a switch that ends by itself."""
+        return subprocess.run(
+            self.command(),
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            env=environment(self.directory),
+        )
 
     def is_ready(self) -> bool:
         assert self.process is not None
@@ -292,13 +310,15 @@ def guests(where: Namespace, switch: Switch, vms: dict[int, str]) -> Iterator[su
         ]  # fmt: skip
     command = [
         "ip", "netns", "exec", where.name, "stdbuf", "-oL", "dpdk-testpmd",
-        "--lcores", "0@0,1@0", "--in-memory", "--no-pci",
+        "--lcores", "0@0,1@0", "--in-memory", "--no-pci", "--no-telemetry",
         "--single-file-segments", "--file-prefix", f"{switch.directory.name}-guest", *devices,
         "--", "--auto-start", "--forward-mode=io", "--mbuf-size=4352", "--total-num-mbufs=4096",
         "--stats-period=3600",
     ]  # fmt: skip
     with (switch.directory / "guest.log").open("wb") as log:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(switch.directory)
+        )
     try:
         wait_until("the guests forward", lambda: is_forwarding(process, switch.directory / "guest.log"))
         for vm in vms:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import random
 import stat
-import subprocess
 import typing as t
 
 import pytest
@@ -340,6 +339,6 @@ def test_refuses_wrong_arguments_with_status_2(
 ) -> None:
     switch = Switch(tmp_path, arguments=tuple(wrong))
     switch.state.parent.mkdir()
-    ended = subprocess.run(switch.command(), check=False, capture_output=True, text=True, timeout=10)
+    ended = switch.refuse()
     assert ended.returncode == 2
     assert message in ended.stderr

@@ -7,7 +7,6 @@ import os
 import pathlib
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 import typing as t
@@ -179,10 +178,7 @@ def test_a_full_disk_changes_nothing_and_says_so(tmp_path: pathlib.Path) -> None
 
 
 def test_a_second_switch_on_the_same_socket_is_refused(switch: Switch) -> None:
-    second = Switch(switch.directory)
-    command = second.command()
-    command[command.index("--file-prefix") + 1] += "-second"
-    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE_S)
+    ended = Switch(switch.directory).refuse()
     assert ended.returncode == 1
     assert "another process serves" in ended.stderr
     assert switch.call("switch.info")["ports"] == 0
