@@ -251,12 +251,17 @@ def build(inputs: Inputs, directory: Path) -> dict[str, t.Any]:
     return {"changed": True}
 
 
+def inputs() -> dict[str, t.Any]:
+    """Return what the image is made of, as the role says it."""
+    said: dict[str, t.Any] = json.loads(os.environ["BASE_IMAGE_INPUTS"])
+    return said
+
+
 def main() -> int:
     """Do what the command line asks; print JSON, or on standard error what went wrong."""
     command, directory = sys.argv[1], Path(sys.argv[2])
     try:
-        wanted = json.loads(os.environ["BASE_IMAGE_INPUTS"])
-        done = room(directory) if command == "room" else build(wanted, directory)
+        done = room(directory) if command == "room" else build(inputs(), directory)
     except (BuildError, OSError) as exc:
         print(f"Cannot build the guest image {directory}: {exc}", file=sys.stderr)
         return 1
