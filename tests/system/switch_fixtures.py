@@ -147,13 +147,13 @@ class Wire:
         """Return the next frame, or None when none came in time."""
         self.socket.settimeout(timeout_s)
         try:
-            frame, auxiliary, _, _ = self.socket.recvmsg(1 << 16, 256)
+            frame, auxiliary, _flags, _address = self.socket.recvmsg(1 << 16, 256)
         except (TimeoutError, BlockingIOError):
             return None
         for _level, kind, data in auxiliary:
             if kind != PACKET_AUXDATA:
                 continue
-            status, _, _, _, _, tci, tpid = struct.unpack("=IIIHHHH", data[:20])
+            status, *_lengths, tci, tpid = struct.unpack("=IIIHHHH", data[:20])
             if status & TP_STATUS_VLAN_VALID:
                 frame = frame[:12] + struct.pack("!HH", tpid or 0x8100, tci) + frame[12:]
         return frame

@@ -254,7 +254,7 @@ def test_a_notification_is_done_and_not_answered(switch: Switch) -> None:
 
 def test_a_client_that_stops_in_the_middle_holds_up_nobody(switch: Switch) -> None:
     with contextlib.ExitStack() as stack:
-        for _ in range(100):
+        for _round in range(100):
             client = stack.enter_context(switch.connect())
             client.sendall(b'{"jsonrpc": "2.0", "id": 1, "met')
         assert switch.call("switch.info")["ports"] == 2
@@ -263,7 +263,7 @@ def test_a_client_that_stops_in_the_middle_holds_up_nobody(switch: Switch) -> No
 def test_more_clients_than_it_serves_at_once_wait_for_their_turn(switch: Switch) -> None:
     """128 are served, the others wait in the backlog until one of those leaves."""
     request = b'{"jsonrpc": "2.0", "id": 1, "method": "switch.info"}\n'
-    clients = [switch.connect() for _ in range(200)]
+    clients = [switch.connect() for _round in range(200)]
     for client in clients:
         client.sendall(request)
     for client in clients:
@@ -291,7 +291,7 @@ def test_random_lines_never_end_it(switch: Switch) -> None:
     ]
     methods = ["switch.info", "port.add", "port.remove", "rule.set", "rule.delete", "rule.list", "stats.get"]
     with switch.connect() as client, client.makefile("rb") as answers:
-        for _ in range(3000):
+        for _round in range(3000):
             params: t.Any = (
                 {"rules": [rule()]} if chance.random() < 0.5 else {"vm": 9, "mac": "02:00:00:00:00:09"}
             )

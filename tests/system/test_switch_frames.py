@@ -202,7 +202,7 @@ def test_a_packet_over_the_rate_is_dropped_and_counted(
     assert on.switch.drops() == {"over_rate": 5 - passing}
     counters = on.switch.call("stats.get")["rules"][0]
     assert (counters["packets"], counters["drops"]) == (passing, {"over_rate": 5 - passing})
-    for _ in range(passing):
+    for _round in range(passing):
         assert on.wire.receive() == tagged(datagram(), 21, 22, 7)
 
 
@@ -278,7 +278,7 @@ def test_a_guest_that_does_not_read_costs_only_its_own_frames(on: Bench) -> None
         on.guest.send_signal(signal.SIGCONT)
     delivered = on.switch.of_vm(1)["to_vm"]["packets"]
     assert 0 < delivered < 1000
-    for _ in range(delivered):
+    for _round in range(delivered):
         assert on.vms[1].receive() is not None
     on.wire.send(arriving(MACS[2], 2))
     assert on.vms[2].receive() is not None
@@ -318,7 +318,7 @@ def test_a_vm_can_be_removed_and_added_while_it_sends(on: Bench) -> None:
     """The guest that serves its socket is found again by the next port; no rule is inherited."""
     mine = rule(vm=2)
     frame = Ether(src=MACS[2], dst=PEER) / IP(src=HERE, dst=THERE) / UDP(sport=5000, dport=5001)
-    for _ in range(3):
+    for _round in range(3):
         on.switch.call("rule.set", rules=[mine])
         on.vms[2].send(*[bytes(frame)] * 500)
         assert on.switch.call("port.remove", vm=2) == {"removed": True}

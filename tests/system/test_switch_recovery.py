@@ -99,7 +99,7 @@ def test_a_killed_switch_resumes_without_touching_the_guest(on: Bench) -> None:
 
 
 def test_a_killed_guest_resumes_without_touching_the_switch(on: Bench) -> None:
-    for _ in range(2):
+    for _round in range(2):
         on.guest.kill()
         on.guest.wait(PATIENCE_S)
         wait_until(
