@@ -1,8 +1,17 @@
-"""Options of the system tests."""
+"""Options of the system tests, and what the machine has to lend them."""
 
 from __future__ import annotations
 
+import typing as t
+from pathlib import Path
+
 import pytest
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PAGES = Path("/proc/sys/vm/nr_hugepages")
+NEEDED_PAGES = 768  # a switch and its testpmd, with room for the largest rule table
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -15,3 +24,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.get_closest_marker("soak"):
             item.add_marker(pytest.mark.skip(reason="a long campaign: make soak runs it"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hugepages(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Reserve what the tests of the switch need, and give it back."""
+    before = int(PAGES.read_text())
+    if not request.path.name.startswith("test_switch") or before >= NEEDED_PAGES:
+        yield
+        return
+    PAGES.write_text(str(NEEDED_PAGES))
+    assert int(PAGES.read_text()) == NEEDED_PAGES, "the kernel has not enough free memory for 2 MiB pages"
+    yield
+    PAGES.write_text(str(before))
