@@ -93,6 +93,13 @@ def rule(**values: t.Any) -> Callable[[Path], None]:
     )
 
 
+def stranger(pocket: Path) -> None:
+    edit(
+        pocket / "group_vars" / "all.yml",
+        lambda variables: variables["testbed_journey"].update(to="gamma-vm-01"),
+    )
+
+
 def misspelled(pocket: Path) -> None:
     edit(pocket / "group_vars" / "all.yml", lambda variables: variables.update(testbed_rulez=[]))
 
@@ -108,6 +115,7 @@ def misspelled(pocket: Path) -> None:
         pytest.param(
             rule(to="beta-vm-07"), ["testbed_rules[0]", "beta-vm-07"], id="a rule for a VM that is not"
         ),
+        pytest.param(stranger, ["gamma-vm-01", "testbed_journey"], id="a journey to a VM that is not"),
         pytest.param(misspelled, ["testbed_rulez", "testbed_rules"], id="an unknown variable"),
     ],
 )
