@@ -1,63 +1,118 @@
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <rte_common.h>
 
-#include "core/bucket.h"
+#include "core/drop.h"
+#include "core/scheduler.h"
 #include "core/spec.h"
-#include "datapath/counter.h"
 
 enum {
-	RULES_MAX = 131072,
-	RULES_BURST = 32, // flows in one rules_match()
+	RULES_MAX = 1048576,
+	RULES_BURST = 32, // frames in one rules_match()
+	RULE_MASKS_MAX = 32, // different forms of match in the table of one VM
+	DELAY_BUCKETS = 16,
 };
 
-// What a rule does. Immutable once published; an update publishes the next version.
-struct rule_terms {
-	struct tag_stack tags;
-	uint32_t version;
+// What few rules need: counted from the first frame that had to wait or was dropped.
+struct rule_detail {
+	uint64_t drops[DROP_COUNT]; // only those with DROP_AT_RULE are ever counted
+	uint64_t delays[DELAY_BUCKETS];
+	uint64_t delay_max; // ticks
+};
+
+// What changes with every frame. Of the one data core that serves the rule's VM, until control has
+// withdrawn all rules that have it; it stays when a rule is replaced by one with the same match.
+struct rule_state {
+	struct shaper shaper;
+	struct queue queue;
+	uint64_t packets; // that left
+	uint64_t bytes;
+	struct rule_detail *detail; // or NULL
+	uint32_t epoch; // counters of another than the worker's count as 0
+	uint32_t links[2]; // of control
+};
+
+// A rule as data cores see it. Immutable; a change publishes another one.
+struct rule {
+	struct match_key key; // with the number of its mask in the table
+	struct rule_state *state;
 	uint64_t rate_bps;
 	uint64_t burst_bits;
-	uint64_t since; // tick
-};
-
-struct rule {
-	_Atomic(struct rule_terms *) terms;
-
-	// Of the one data core that serves the rule's VM.
-	struct bucket bucket;
-	uint32_t bucket_version; // of the terms that the bucket follows
-	struct traffic passed;
-	struct counter over_rate;
-
-	// Of control.
-	struct flow_key flow;
-	struct rule *before; // rules between the same two ends: the first one has their ARP
-	struct rule *after;
+	uint32_t queue_bytes;
+	uint16_t queue_packets;
+	uint16_t destination_vm; // or TO_UPLINK
+	uint16_t priority;
+	int16_t slot;
+	uint8_t mode;	  // enum shaper_mode
+	uint8_t tags_len; // bytes
+	uint8_t tags[TAGS_MAX * TAG_LEN];
 } __rte_cache_aligned;
+
+static_assert(sizeof(struct rule_state) == 96, "a rule's state has no holes");
+static_assert(sizeof(struct rule) == 128, "a rule takes two cache lines");
+
+// The rules of one VM: masks, and a hash table of rules. Immutable.
+struct rule_table;
+
+// The tables of all VMs, which a data core reads once per turn, so that a change of any number of
+// rules is one step. Immutable while published.
+struct rule_set {
+	const struct rule_table *by_vm[VM_COUNT]; // NULL: no rules
+};
 
 // False: no memory.
 bool rules_init(void);
 
-// Finds the rule of each flow, or NULL. For data cores; good until grace_quiet().
-void rules_match(const struct flow_key *flows, unsigned len, struct rule *found[]);
+// The set as of now; a data core may use it, its tables and rules until its next grace_quiet().
+const struct rule_set *rules_now(void);
 
-// Takes a frame's bits from the rule's bucket under these terms. False: over the rate.
-bool rule_take(struct rule *rule, const struct rule_terms *terms, uint64_t bits, uint64_t now);
+// Finds the rule of each frame, or NULL: of those that match the one with the highest priority, of
+// these the one with most bits in its match.
+void rules_match(const struct rule_table *table, const struct match_key keys[], unsigned len,
+		 const struct rule *found[]);
 
-// The rule of exactly this flow, or NULL. For control.
-struct rule *rules_find(const struct flow_key *flow);
+// The rule of exactly this match, or NULL. For control.
+const struct rule *rules_find(uint16_t vm, const struct match *match);
 
-// What a change of rules needs is prepared first, so that publishing it cannot fail.
-struct rule_batch;
+// Back from a rule to what was wanted.
+void rule_read(uint16_t vm, const struct rule *rule, struct rule_spec *spec);
 
-// Returns NULL without memory. Every flow of the specs is different.
-struct rule_batch *rules_prepare(const struct rule_spec *specs, size_t len);
-void rules_publish(struct rule_batch *batch);
-void rules_cancel(struct rule_batch *batch);
+size_t rules_len(void);
+size_t rules_len_of(uint16_t vm);
 
-// Rules that do not exist are passed over.
-void rules_delete(const struct rule_spec *specs, size_t len);
+// Calls visit for each rule of a VM, in no order.
+void rules_visit(uint16_t vm, void (*visit)(const struct rule *rule, void *of), void *of);
+
+// A change of the rules of one VM: what is there (nothing, if clear), without those of unset, and
+// with those of set, each match once.
+struct rules_edit {
+	uint16_t vm;
+	bool clear;
+	size_t unset_len;
+	const struct match *unset; // those that are not there are passed over
+	size_t set_len;
+	const struct rule_spec *set;
+};
+
+// A change that is prepared needs nothing more, so that publishing it cannot fail.
+struct rules_change;
+
+// edits: each VM once. NULL: why says the cause and the way out.
+struct rules_change *rules_prepare(const struct rules_edit edits[], size_t len, char *why,
+				   size_t why_size);
+
+// All at once for the data cores; waits until none has the previous set, and frees what is gone.
+// A state that still has frames in its queue is condemned, and freed by rules_reclaim().
+void rules_publish(struct rules_change *change);
+void rules_cancel(struct rules_change *change);
+
+// Frees states whose condemned queue has become empty; for control, now and then.
+void rules_reclaim(void);
+
+// Bytes of memory for rules, states and tables.
+size_t rules_memory(void);

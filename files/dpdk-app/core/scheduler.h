@@ -1,0 +1,51 @@
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+// Frames that wait for their time. A frame is known here by its parcel, which the owner keeps with
+// it; nothing is allocated. One data core owns a scheduler and all queues in it.
+
+// A frame in a queue.
+struct parcel {
+	struct parcel *next;
+	uint64_t arrival;   // tick
+	uint64_t departure; // first tick at which it may leave
+	uint32_t bits;	    // what it was charged
+	uint32_t bytes;	    // as the VM sent it
+};
+
+// The waiting frames of one rule, in order. All 0: empty.
+struct queue {
+	struct parcel *head, *tail;
+	struct queue *next; // of those that wait for the same slot of the wheel
+	uint32_t bytes;
+	uint16_t packets;
+	_Atomic bool condemned; // set by control: all its frames are due at once
+};
+
+enum {
+	WHEEL_SLOTS = 4096,
+	WHEEL_WORDS = WHEEL_SLOTS / 64,
+};
+
+// A timing wheel of queues: each one that is not empty waits in the slot of its first frame's
+// departure, or as far ahead as the wheel reaches.
+struct scheduler {
+	unsigned step_shift; // a step of the wheel is 2^step_shift ticks
+	uint64_t step;	     // the next one to look at
+	uint64_t occupied[WHEEL_WORDS];
+	struct queue *slots[WHEEL_SLOTS];
+};
+
+void scheduler_init(struct scheduler *scheduler, unsigned step_shift, uint64_t now);
+
+// Appends a parcel, whose departure is not before that of the queue's last one.
+void scheduler_add(struct scheduler *scheduler, struct queue *queue, struct parcel *parcel);
+
+// Takes up to len parcels whose time has come, rounded up to the wheel's step: of each queue in
+// order. queues[i] is the queue of parcels[i]. Returns how many; fewer than len: no more are due.
+//
+// A queue that is released becomes free of the scheduler once its last parcel was taken.
+unsigned scheduler_take(struct scheduler *scheduler, uint64_t now, struct parcel *parcels[],
+			struct queue *queues[], unsigned len);
