@@ -1,5 +1,6 @@
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,7 +22,7 @@ struct queue {
 	struct queue *next; // of those that wait for the same slot of the wheel
 	uint32_t bytes;
 	uint16_t packets;
-	_Atomic bool condemned; // set by control: all its frames are due at once
+	atomic_bool condemned; // set by control: all its frames are due at once
 };
 
 enum {
@@ -29,8 +30,8 @@ enum {
 	WHEEL_WORDS = WHEEL_SLOTS / 64,
 };
 
-// A timing wheel of queues: each one that is not empty waits in the slot of its first frame's
-// departure, or as far ahead as the wheel reaches.
+// A timing wheel (Varghese and Lauck, 1987) of queues: each one that is not empty waits in the slot
+// of its first frame's departure, or as far ahead as the wheel reaches.
 struct scheduler {
 	unsigned step_shift; // a step of the wheel is 2^step_shift ticks
 	uint64_t step;	     // the next one to look at
@@ -38,14 +39,16 @@ struct scheduler {
 	struct queue *slots[WHEEL_SLOTS];
 };
 
+// now in ticks.
 void scheduler_init(struct scheduler *scheduler, unsigned step_shift, uint64_t now);
 
-// Appends a parcel, whose departure is not before that of the queue's last one.
+// Appends a parcel. One that would leave before the last one of its queue leaves with it.
 void scheduler_add(struct scheduler *scheduler, struct queue *queue, struct parcel *parcel);
 
-// Takes up to len parcels whose time has come, rounded up to the wheel's step: of each queue in
-// order. queues[i] is the queue of parcels[i]. Returns how many; fewer than len: no more are due.
-//
-// A queue that is released becomes free of the scheduler once its last parcel was taken.
+// Takes up to len parcels whose time, rounded up to the wheel's step, has come: those of a queue in
+// order. queues[i] is the one of parcels[i]. Returns how many; fewer than len: no more are due.
 unsigned scheduler_take(struct scheduler *scheduler, uint64_t now, struct parcel *parcels[],
 			struct queue *queues[], unsigned len);
+
+// The first tick at which there may be something to take; UINT64_MAX: nothing waits.
+uint64_t scheduler_next(const struct scheduler *scheduler);
