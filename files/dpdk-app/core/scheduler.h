@@ -22,7 +22,7 @@ struct queue {
 	struct queue *next; // of those that wait for the same slot of the wheel
 	uint32_t bytes;
 	uint16_t packets;
-	atomic_bool condemned; // set by control: all its frames are due at once
+	atomic_bool condemned; // set by control: its frames are due when the wheel meets it
 };
 
 enum {
@@ -30,13 +30,19 @@ enum {
 	WHEEL_WORDS = WHEEL_SLOTS / 64,
 };
 
-// A timing wheel (Varghese and Lauck, 1987) of queues: each one that is not empty waits in the slot
-// of its first frame's departure, or as far ahead as the wheel reaches.
-struct scheduler {
-	unsigned step_shift; // a step of the wheel is 2^step_shift ticks
-	uint64_t step;	     // the next one to look at
-	uint64_t occupied[WHEEL_WORDS];
+struct wheel {
+	uint64_t occupied[WHEEL_WORDS]; // a bit for each slot
 	struct queue *slots[WHEEL_SLOTS];
+};
+
+// A hierarchical timing wheel (Varghese and Lauck, 1987) of queues: each one that is not empty
+// waits for its first frame. Within a turn of the wheel of steps it waits there; else in the wheel
+// of turns, or as far ahead as that reaches.
+struct scheduler {
+	unsigned step_shift; // a step is 2^step_shift ticks
+	uint64_t step;	     // the next one to look at; a turn is WHEEL_SLOTS of them
+	struct wheel steps;
+	struct wheel turns;
 };
 
 // now in ticks.

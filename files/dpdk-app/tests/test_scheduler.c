@@ -7,6 +7,8 @@ enum {
 	TAKEN_MAX = 8,
 };
 
+static const uint64_t TURNS_STEPS = (uint64_t)WHEEL_SLOTS * WHEEL_SLOTS;
+
 static struct scheduler scheduler;
 
 static struct parcel *add(struct queue *queue, struct parcel *parcel, uint64_t departure) {
@@ -30,9 +32,10 @@ static const struct row rows[] = {
 	{"at a step's begin leaves then", 0, 2 * STEP, 2 * STEP},
 	{"within a step leaves at the next one", 0, 2 * STEP + 1, 3 * STEP},
 	{"of the past leaves at once", 10 * STEP, 3, 10 * STEP},
-	{"at the end of the wheel's reach", 0, (WHEEL_SLOTS - 1) * STEP, (WHEEL_SLOTS - 1) * STEP},
-	{"just beyond the wheel's reach", 0, WHEEL_SLOTS *STEP, WHEEL_SLOTS *STEP},
+	{"at the end of a turn", 0, (WHEEL_SLOTS - 1) * STEP, (WHEEL_SLOTS - 1) * STEP},
+	{"in the next turn", 0, WHEEL_SLOTS *STEP, WHEEL_SLOTS *STEP},
 	{"many turns ahead", 7 * STEP, 1000003 * STEP - 1, 1000003 * STEP},
+	{"beyond the reach of both wheels", 5 * STEP, 16777300 * STEP, 16777300 * STEP},
 	{"from anywhere in the wheel", 4095 * STEP, 4099 * STEP, 4099 * STEP},
 };
 
@@ -126,11 +129,11 @@ static void a_condemned_queue_is_due(void **state) {
 
 	(void)state;
 	scheduler_init(&scheduler, SHIFT, 0);
-	add(&queue, &own[0], 1000000 * STEP);
-	add(&queue, &own[1], 2000000 * STEP);
+	add(&queue, &own[0], TURNS_STEPS * STEP * 5);
+	add(&queue, &own[1], TURNS_STEPS * STEP * 6);
 	assert_int_equal(take(STEP, parcels), 0);
 	atomic_store(&queue.condemned, true);
-	assert_int_equal(take(WHEEL_SLOTS * STEP, parcels), 2);
+	assert_int_equal(take(TURNS_STEPS * STEP, parcels), 2);
 	assert_null(queue.head);
 }
 
