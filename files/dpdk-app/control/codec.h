@@ -5,22 +5,23 @@
 #include <jansson.h>
 
 #include "control/rpc.h"
+#include "control/writer.h"
 #include "core/spec.h"
 
-// JSON from and to the specs, the same in requests and in the state file. Reading refuses an
-// unknown or missing member and a wrong type or range: false, with *error filled.
+// JSON from and to the specs. Reading refuses an unknown or missing member, a wrong type or range,
+// and members that contradict each other: false, with *error filled.
 
-bool decode_vm(const json_t *object, uint16_t *vm, struct rpc_error *error);
 bool decode_port(json_t *object, struct port_spec *port, struct rpc_error *error);
-bool decode_flow(json_t *object, struct flow_key *flow, struct rpc_error *error);
+
+// A rule of version 1.0 is one, too. Its slot is NO_SLOT.
 bool decode_rule(json_t *object, struct rule_spec *rule, struct rpc_error *error);
 
-// False, with *error filled, if the object has a member that is not in the list (NULL at its end).
-bool decode_only(json_t *object, const char *const known[], struct rpc_error *error);
+// What identifies a rule alone: its VM and its match; the rest of *rule is 0.
+bool decode_identity(json_t *object, struct rule_spec *rule, struct rpc_error *error);
 
-json_t *encode_port(const struct port_spec *port);
-json_t *encode_flow(const struct flow_key *flow);
-json_t *encode_rule(const struct rule_spec *rule);
+// The members of a port and of a rule, into an object that is open.
+void put_port(struct writer *writer, const struct port_spec *port);
+void put_rule(struct writer *writer, const struct rule_spec *rule);
+void put_identity(struct writer *writer, uint16_t vm, const struct match *match);
 
-// What went wrong, as a request's answer says it: "Cannot ACTION: CAUSE".
-json_t *fail_action(struct rpc_error *error, const char *action);
+void put_mac(struct writer *writer, const char *key, const uint8_t mac[MAC_LEN]);
