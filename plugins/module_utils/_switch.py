@@ -11,8 +11,8 @@ import socket
 import time
 import typing as t
 
-MAX_REQUEST_BYTES = 1 << 20  # the switch reads no longer line
-MAX_ANSWER_BYTES = 64 << 20  # a list of 100 000 rules takes about 25 MB
+MAX_REQUEST_BYTES = 32 << 20  # the switch reads no longer line
+MAX_ANSWER_BYTES = 512 << 20  # a list of 100 000 rules takes about 30 MB
 MAX_PATH_BYTES = 107  # sun_path without its final zero, unix(7)
 
 # The answer does not depend on the request's id: a connection carries one request.
@@ -39,7 +39,7 @@ class SwitchError(Exception):
 class Switch:
     """The tagging switch that listens on the socket at path; every call is bounded by timeout_s seconds."""
 
-    def __init__(self, path: str, timeout_s: float = 10.0) -> None:
+    def __init__(self, path: str, timeout_s: float = 30.0) -> None:
         self.path = path
         self.timeout_s = timeout_s
 

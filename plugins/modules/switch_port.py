@@ -96,7 +96,7 @@ import re
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.detnet.testbed.plugins.module_utils._rule import number_faults
+from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import number_faults
 from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch, SwitchError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {

@@ -10,11 +10,12 @@ module: switch_rule
 short_description: Rules of a tagging switch
 version_added: 0.1.0
 description:
-  - Sets and deletes the rules by which a tagging switch matches, shapes and tags the packets of its VMs.
-  - Takes a list, and sends one request for up to 2000 rules. The switch applies a request as a whole or not
-    at all.
-  - A rule is known by what it matches (VM, protocol, addresses, ports). Setting it again with other tags or
-    another rate updates it, without refilling its bucket.
+  - Sets, deletes and replaces the rules by which a tagging switch matches, shapes and tags the frames of its VMs.
+  - One task is one change. The switch makes it as a whole or not at all, and the frames that it moves meanwhile meet
+    the rules either before or after it. A hundred thousand rules are one change, too.
+  - If somebody else changes the switch between the look at its rules and the change, the task looks again.
+  - A rule is known by its VM and what it matches. Setting it again with other tags or another rate updates it,
+    without refilling its bucket, and what waits in its queue stays there.
 author:
   - The detnet.testbed authors (@detnet)
 extends_documentation_fragment:
@@ -23,70 +24,120 @@ extends_documentation_fragment:
 options:
   rules:
     description:
-      - The rules, no two with the same match.
+      - The rules, no two with the same VM and match.
+      - What is left out of a match may be anything. Of all rules that match a frame the one with the highest
+        O(rules[].priority) is taken, and of these the one that says most bits.
     type: list
     elements: dict
     required: true
     suboptions:
       vm:
         description:
-          - Id of the VM whose packets are matched, 0 to 4094. It needs a port.
+          - Id of the VM whose frames are matched, 0 to 4094. It needs a port.
         type: int
         required: true
+      destination_mac:
+        description:
+          - Destination MAC address, also a group address.
+        type: str
+      ether_type:
+        description:
+          - EtherType, V(ipv4), V(arp), V(ipv6), V(profinet), V(ethercat), V(goose), V(sampled-values), V(lldp), V(ptp),
+            or a number from 0x0600 to 0xffff.
+          - Addresses say it already.
+        type: str
       protocol:
         description:
-          - IP protocol, V(tcp), V(udp), V(icmp) or a number from 0 to 255.
+          - IP protocol, V(icmp), V(tcp), V(udp), V(icmpv6) or a number from 0 to 255.
         type: str
-        required: true
       source_ip:
         description:
-          - Source IPv4 address.
+          - Source address, IPv4 or IPv6, or a prefix such as V(10.20.0.0/16).
         type: str
-        required: true
       destination_ip:
         description:
-          - Destination IPv4 address.
+          - Destination address or prefix.
         type: str
-        required: true
       source_port:
         description:
-          - Source port of TCP and UDP, V(0) for other protocols.
+          - Source port of TCP and UDP.
         type: int
-        default: 0
       destination_port:
         description:
-          - Destination port of TCP and UDP, V(0) for other protocols.
+          - Destination port of TCP and UDP.
         type: int
-        default: 0
+      priority:
+        description:
+          - Which rule is taken if several match, 0 to 65535. The highest wins.
+          - The default is V(0).
+        type: int
+        version_added: 0.2.0
       tags:
         description:
-          - VLAN ids to push, the outermost first, 1 to 10 of them, each from 1 to 4094. One for each network
+          - VLAN ids to push, the outermost first, up to 10 of them, each from 1 to 4094. One for each network
             switch on the path (output port * 10 + queue), then the id of the destination VM.
-          - Required unless O(state=absent).
+          - Without tags, frames leave as the VM sent them.
         type: list
         elements: int
+      tpid:
+        description:
+          - Tag protocol identifier of the tags.
+          - The default is V(802.1Q).
+        type: str
+        choices: [802.1Q, 802.1ad]
+        version_added: 0.2.0
+      destination_vm:
+        description:
+          - Id of another VM of the same switch that gets the frames, in place of the uplink. Such a rule has no tags.
+        type: int
+        version_added: 0.2.0
+      mode:
+        description:
+          - What happens to a frame above the rate. With V(shape) it waits until it conforms, with V(police) it is
+            dropped. With V(off) there is no rate.
+          - The default is V(shape) if O(rules[].rate_bps) is given, else V(off).
+        type: str
+        choices: [shape, police, "off"]
+        version_added: 0.2.0
       rate_bps:
         description:
-          - Rate in bit/s, 1 to 400000000000.
-          - Required unless O(state=absent).
+          - Rate in bit/s, 1 to 400000000000, counted as on the wire, with preamble, gap and tags.
+          - Required unless the mode is V(off).
         type: int
       burst_bits:
         description:
           - Burst in bit, 1 to 9223372036854775807.
-          - Required unless O(state=absent).
+          - Required unless the mode is V(off).
         type: int
+      queue_packets:
+        description:
+          - Most frames that may wait, 1 to 65535. Only with mode V(shape).
+          - The default is V(1024).
+        type: int
+        version_added: 0.2.0
+      queue_bytes:
+        description:
+          - Most bytes that may wait, 1 to 4294967295. Only with mode V(shape).
+          - The default is V(1048576).
+        type: int
+        version_added: 0.2.0
+  vm:
+    description:
+      - With O(state=exact), make O(rules) the only rules of this VM and leave those of other VMs alone.
+    type: int
+    version_added: 0.2.0
   state:
     description:
       - V(present) sets these rules, and leaves others alone.
       - V(absent) deletes the rules with these matches.
-      - V(exact) makes O(rules) the only rules of the switch. The rules are set first and the others deleted
-        then, in two requests, so between them the switch has both.
+      - V(exact) makes O(rules) the only rules of the switch, or of O(vm), in one step.
     type: str
     choices: [present, absent, exact]
     default: present
 seealso:
   - module: detnet.testbed.switch_info
   - module: detnet.testbed.switch_port
+  - module: detnet.testbed.switch_trace
 """
 
 EXAMPLES = r"""
@@ -104,6 +155,16 @@ EXAMPLES = r"""
         rate_bps: 10000000
         burst_bits: 120000
 
+- name: Let PTP pass untouched, everything else to 10.20.0.0/16 at 1 Gbit/s, and hand IPv6 to VM 2 of the same host
+  detnet.testbed.switch_rule:
+    socket: /run/detnet-testbed/alpha/control/switch.sock
+    rules:
+      - {vm: 1, ether_type: ptp, tags: [27, 27, 1], priority: 10}
+      - {vm: 1, destination_ip: 10.20.0.0/16, tags: [20, 20, 1], rate_bps: 1000000000, burst_bits: 1000000}
+      - {vm: 1, ether_type: ipv6, destination_vm: 2}
+    vm: 1
+    state: exact
+
 - name: Give the switch the rules of the inventory and no others
   detnet.testbed.switch_rule:
     socket: "{{ testbed.end_hosts[inventory_hostname].control_socket }}"
@@ -120,27 +181,44 @@ rules:
   elements: dict
   sample:
     - vm: 1
+      priority: 0
       protocol: 17
       source_ip: 10.20.0.11
       destination_ip: 10.20.0.21
       source_port: 5000
       destination_port: 6000
       tags: [21, 21, 1]
+      tpid: 802.1Q
+      mode: shape
       rate_bps: 10000000
       burst_bits: 120000
+      queue_packets: 1024
+      queue_bytes: 1048576
+generation:
+  description:
+    - Number of changes of the switch's rules and ports so far. Of the look at its rules, if nothing had to change or
+      in check mode.
+  returned: success
+  type: int
+  version_added: 0.2.0
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import (
-    IDENTITY,
+    DEFAULTS,
     Rule,
-    action_faults,
     identity,
-    match_faults,
     normal,
+    normal_match,
     one_line,
+    order,
+)
+from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import (
+    action_faults,
+    match_faults,
+    number_faults,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch, SwitchError
 
@@ -152,34 +230,52 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "required": True,
         "options": {
             "vm": {"type": "int", "required": True},
-            "protocol": {"type": "str", "required": True},
-            "source_ip": {"type": "str", "required": True},
-            "destination_ip": {"type": "str", "required": True},
-            "source_port": {"type": "int", "default": 0},
-            "destination_port": {"type": "int", "default": 0},
+            "destination_mac": {"type": "str"},
+            "ether_type": {"type": "str"},
+            "protocol": {"type": "str"},
+            "source_ip": {"type": "str"},
+            "destination_ip": {"type": "str"},
+            "source_port": {"type": "int"},
+            "destination_port": {"type": "int"},
+            "priority": {"type": "int"},
             "tags": {"type": "list", "elements": "int"},
+            "tpid": {"type": "str", "choices": ["802.1Q", "802.1ad"]},
+            "destination_vm": {"type": "int"},
+            "mode": {"type": "str", "choices": ["shape", "police", "off"]},
             "rate_bps": {"type": "int"},
             "burst_bits": {"type": "int"},
+            "queue_packets": {"type": "int"},
+            "queue_bytes": {"type": "int"},
         },
     },
+    "vm": {"type": "int"},
     "state": {"type": "str", "choices": ["present", "absent", "exact"], "default": "present"},
 }
 
 Rules = dict[tuple[t.Any, ...], Rule]  # by identity
 
-BATCH = 2000  # the longest rule takes less than 400 bytes of the 1 MiB that a request may have
+ATTEMPTS = 10
+SHOWN = 1000  # changed rules in a diff
+TOLD = 100  # faults in a message
+GENERATION_DIFFERS = -32005
 
 
-def faults(rules: list[Rule], state: str) -> list[str]:
+def faults(rules: list[Rule], state: str, vm: int | None) -> list[str]:
     """Return what is wrong with the rules as asked for, before the switch is asked."""
     found = []
+    if vm is not None:
+        found += number_faults("vm", vm)
+        if state != "exact":
+            found.append(f"vm is {vm}, but the state is {state}; leave vm out, or use state=exact")
     first: dict[tuple[t.Any, ...], int] = {}
     for index, rule in enumerate(rules):
         wrong = match_faults(rule)
         if not wrong:
-            same = first.setdefault(identity(normal(rule)), index)
+            same = first.setdefault(identity(normal_match(rule)), index)
             if same != index:
-                wrong = [f"matches the same packets as rules[{same}]; keep one of them"]
+                wrong = [f"matches the same frames as rules[{same}]; keep one of them"]
+        if vm is not None and rule["vm"] != vm:
+            wrong.append(f"its VM is {rule['vm']}, and only rules of VM {vm} are replaced; correct one of them")
         if state != "absent":
             wrong += action_faults(rule)
         found += [f"rules[{index}]: {fault}" for fault in wrong]
@@ -189,52 +285,85 @@ def faults(rules: list[Rule], state: str) -> list[str]:
 def decide(before: Rules, named: Rules, state: str) -> tuple[list[Rule], list[Rule]]:
     """Return the rules to set and the rules to delete."""
     if state == "absent":
-        return [], [rule for key, rule in sorted(before.items()) if key in named]
-    to_set = [rule for key, rule in sorted(named.items()) if before.get(key) != rule]
-    extra = [rule for key, rule in sorted(before.items()) if key not in named]
-    return to_set, extra if state == "exact" else []
+        return [], [before[key] for key in named if key in before]
+    to_set = [rule for key, rule in named.items() if before.get(key) != rule]
+    extra = [rule for key, rule in before.items() if key not in named] if state == "exact" else []
+    return to_set, extra
 
 
-def act(switch: Switch, to_set: list[Rule], to_delete: list[Rule]) -> None:
-    for start in range(0, len(to_set), BATCH):
-        switch.call("rule.set", rules=to_set[start : start + BATCH])
-    matches = [{field: rule[field] for field in IDENTITY} for rule in to_delete]
-    for start in range(0, len(matches), BATCH):
-        switch.call("rule.delete", rules=matches[start : start + BATCH])
+def brief(rule: Rule) -> Rule:
+    """Return a rule without what it has by default, so that more of them fit into a request."""
+    return {field: value for field, value in rule.items() if value != DEFAULTS.get(field, ())}
+
+
+def request(named: Rules, to_set: list[Rule], to_delete: list[Rule], state: str) -> tuple[str, list[Rule]]:
+    """Return the method that makes the change, and its rules."""
+    if state == "exact":
+        return "rule.replace", [brief(rule) for rule in named.values()]
+    if state == "absent":
+        return "rule.delete", [normal_match(rule) for rule in to_delete]
+    return "rule.set", [brief(rule) for rule in to_set]
+
+
+def lines(rules: list[Rule], more: int) -> str:
+    shown = "".join(f"{one_line(rule)}\n" for rule in rules)
+    return f"{shown}and {more} more changed rules\n" if more else shown
 
 
 def diff(before: Rules, to_set: list[Rule], to_delete: list[Rule]) -> dict[str, str]:
-    """Return the changed rules only: a switch may have a hundred thousand others."""
-    old = {identity(rule) for rule in to_set + to_delete} & before.keys()
+    """Return the first changed rules, before and after: a switch may have a hundred thousand others."""
+    after = {identity(rule): rule for rule in to_set}
+    gone = {identity(rule): rule for rule in to_delete}
+    changed = sorted(after | gone, key=lambda key: order(after.get(key) or gone[key]))
+    shown, more = changed[:SHOWN], max(0, len(changed) - SHOWN)
     return {
-        "before": "".join(f"{one_line(before[key])}\n" for key in sorted(old)),
-        "after": "".join(f"{one_line(rule)}\n" for rule in to_set),
+        "before": lines([before[key] for key in shown if key in before], more),
+        "after": lines([after[key] for key in shown if key in after], more),
     }
 
 
-def by_identity(rules: list[Rule]) -> Rules:
-    return {identity(rule): rule for rule in map(normal, rules)}
+def change_once(switch: Switch, named: Rules, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
+    """Make the rules as asked for, if nobody else changes the switch meanwhile; raise SwitchError."""
+    state, of = params["state"], {} if params["vm"] is None else {"vm": params["vm"]}
+    listed = switch.call("rule.list", **of)
+    before = {identity(rule): rule for rule in map(normal, listed["rules"])}
+    to_set, to_delete = decide(before, named, state)
+    generation = listed["generation"]
+    if (to_set or to_delete) and not check_mode:
+        method, rules = request(named, to_set, to_delete, state)
+        generation = switch.call(method, rules=rules, if_generation=generation, **of)["generation"]
+    return {
+        "changed": bool(to_set or to_delete),
+        "generation": generation,
+        "diff": diff(before, to_set, to_delete),
+    }
+
+
+def change(*args: t.Any) -> dict[str, t.Any]:
+    """Do change_once(), again if another writer was faster."""
+    for _attempt in range(ATTEMPTS - 1):
+        try:
+            return change_once(*args)
+        except SwitchError as exc:
+            if exc.code != GENERATION_DIFFERS:
+                raise
+    return change_once(*args)
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     rules, state = module.params["rules"], module.params["state"]
     failed = f"Cannot make the rules {state} on the switch at {module.params['socket']}"
-    if found := faults(rules, state):
-        module.fail_json(msg=f"{failed}: {'; '.join(found)}")
-    named, switch = by_identity(rules), Switch(module.params["socket"])
+    if found := faults(rules, state, module.params["vm"]):
+        more = f"; and {len(found) - TOLD} more" if len(found) > TOLD else ""
+        module.fail_json(msg=f"{failed}: {'; '.join(found[:TOLD])}{more}")
+    form = normal_match if state == "absent" else normal
+    named = {identity(rule): rule for rule in sorted(map(form, rules), key=order)}
     try:
-        before = by_identity(switch.call("rule.list")["rules"])
-        to_set, to_delete = decide(before, named, state)
-        if not module.check_mode:
-            act(switch, to_set, to_delete)
+        result = change(Switch(module.params["socket"]), named, module.params, module.check_mode)
     except SwitchError as exc:
         module.fail_json(msg=f"{failed}: {exc}")
-    module.exit_json(
-        changed=bool(to_set or to_delete),
-        rules=[] if state == "absent" else [rule for _key, rule in sorted(named.items())],
-        diff=diff(before, to_set, to_delete),
-    )
+    module.exit_json(rules=[] if state == "absent" else list(named.values()), **result)
 
 
 if __name__ == "__main__":

@@ -56,32 +56,57 @@ class MemorySwitch:
         self.ports: dict[int, dict[str, t.Any]] = {}
         self.rules: list[dict[str, t.Any]] = []
         self.changes: list[tuple[str, dict[str, t.Any]]] = []
+        self.questions: list[tuple[str, dict[str, t.Any]]] = []
+        self.generation = 7
+        self.other_writers = 0  # how many changes somebody else makes, one before each of ours
         self.error: dict[str, t.Any] | None = None  # answers every change, if set
 
     def handle(self, connection: socket.socket) -> None:
         request = json.loads(connection.makefile("rb").readline())
         method, params = request["method"], request["params"]
         answer = {"jsonrpc": "2.0", "id": request["id"]}
-        if method.endswith((".list", ".info", ".get")):
-            answer["result"] = getattr(self, method.replace(".", "_"))()
+        if method == "trace" or method.endswith((".list", ".info", ".get", ".features")):
+            self.questions.append((method, params))
+            answer["result"] = getattr(self, method.replace(".", "_"))(params)
         else:
-            self.changes.append((method, params))
-            answer |= {"error": self.error} if self.error else {"result": {}}
+            answer |= self.change(method, params)
         connection.sendall(json.dumps(answer).encode() + b"\n")
 
-    def switch_info(self) -> dict[str, t.Any]:
+    def change(self, method: str, params: dict[str, t.Any]) -> dict[str, t.Any]:
+        if self.other_writers:
+            self.other_writers -= 1
+            self.generation += 1
+        if params.pop("if_generation", self.generation) != self.generation:
+            return {"error": {"code": -32005, "message": "the switch has changed meanwhile"}}
+        self.changes.append((method, params))
+        if self.error:
+            return {"error": self.error}
+        self.generation += 1
+        return {"result": {"generation": self.generation}}
+
+    def switch_info(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"name": "dpdk-tagging", "ports": len(self.ports), "rules": len(self.rules)}
 
-    def port_list(self) -> dict[str, t.Any]:
+    def port_list(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {
             "ports": [{**port, "socket": "/x", "connected": True} for _vm, port in sorted(self.ports.items())]
         }
 
-    def rule_list(self) -> dict[str, t.Any]:
-        return {"rules": self.rules}
+    def port_features(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+        return {"vm": params["vm"], "ring_size": 1024}
 
-    def stats_get(self) -> dict[str, t.Any]:
+    def rule_list(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+        of = params.get("vm")
+        return {
+            "rules": [rule for rule in self.rules if of in (None, rule["vm"])],
+            "generation": self.generation,
+        }
+
+    def stats_get(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"vms": [], "uplink": {}, "rules": []}
+
+    def trace(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+        return {"steps": [], "verdict": "dropped", "drop": "no_rule"}
 
 
 @pytest.fixture

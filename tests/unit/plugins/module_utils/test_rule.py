@@ -7,16 +7,24 @@ import typing as t
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import (
-    action_faults,
+    ACTION,
+    ETHER_TYPES,
+    IDENTITY,
+    MODES,
+    PROTOCOLS,
+    TPIDS,
     identity,
-    match_faults,
     normal,
+    normal_match,
     one_line,
+    order,
 )
+from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import action_faults, match_faults
 from hypothesis import given
 from hypothesis import strategies as st
 
-RULE: dict[str, t.Any] = {
+# As a rule of version 1 was given, and as the switch lists it.
+GIVEN: dict[str, t.Any] = {
     "vm": 1,
     "protocol": 17,
     "source_ip": "10.20.0.11",
@@ -27,147 +35,162 @@ RULE: dict[str, t.Any] = {
     "rate_bps": 10**7,
     "burst_bits": 120_000,
 }
+RULE: dict[str, t.Any] = GIVEN | {
+    "priority": 0,
+    "tpid": "802.1Q",
+    "mode": "shape",
+    "queue_packets": 1024,
+    "queue_bytes": 1048576,
+}
+ANY = dict.fromkeys(("protocol", "source_ip", "destination_ip", "source_port", "destination_port"))
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("change", "expected"),
     [
-        pytest.param({"vm": -1}, "vm is -1; choose 0 to 4094", id="negative-vm"),
-        pytest.param({"vm": 4095}, "vm is 4095; choose 0 to 4094", id="vm-beyond-the-tags"),
-        pytest.param({"vm": True}, "vm is True; choose 0 to 4094", id="vm-that-is-no-number"),
+        pytest.param({}, RULE, id="a-rule-of-version-1"),
+        pytest.param({"protocol": "udp"}, RULE, id="a-protocol-by-name"),
+        pytest.param({"protocol": "17"}, RULE, id="a-number-as-text"),
+        pytest.param({"packets": 5, "slot": 3}, RULE, id="what-the-switch-tells-besides"),
+        pytest.param({"mode": "shape", "queue_packets": 1024}, RULE, id="what-is-so-by-default"),
+        pytest.param({"ether_type": "ipv4"}, RULE, id="an-ether-type-that-the-addresses-say"),
+        pytest.param({"source_ip": "10.20.0.11/32"}, RULE, id="a-prefix-of-one-address"),
+        pytest.param({"source_ip": "10.20.0.0/16"}, RULE | {"source_ip": "10.20.0.0/16"}, id="a-prefix"),
         pytest.param(
-            {"protocol": "ucp"},
-            "protocol is 'ucp'; choose icmp, tcp, udp or a number from 0 to 255",
-            id="protocol-typo",
+            {"source_ip": "FD00::0:11", "destination_ip": "fd00:0::/32"},
+            RULE | {"source_ip": "fd00::11", "destination_ip": "fd00::/32"},
+            id="ipv6-in-one-writing",
         ),
         pytest.param(
-            {"protocol": 256},
-            "protocol is 256; choose icmp, tcp, udp or a number from 0 to 255",
-            id="protocol-256",
+            ANY | {"vm": 1, "source_ip": "0.0.0.0/0", "ether_type": None},
+            {key: value for key, value in RULE.items() if key not in ANY} | {"ether_type": 0x0800},
+            id="every-address-of-a-version-is-its-ether-type",
         ),
         pytest.param(
-            {"source_ip": "10.20.0.256"},
-            "source_ip is '10.20.0.256'; give one IPv4 address such as 10.20.0.11",
-            id="no-address",
+            ANY | {"ether_type": "0x88F7", "destination_mac": "01:1B:19:00:00:00"},
+            {key: value for key, value in RULE.items() if key not in ANY}
+            | {"ether_type": 0x88F7, "destination_mac": "01:1b:19:00:00:00"},
+            id="an-ether-type-in-hexadecimal",
         ),
         pytest.param(
-            {"destination_ip": "10.20.0.0/24"},
-            "destination_ip is '10.20.0.0/24'; give one IPv4 address such as 10.20.0.11",
-            id="a-network-for-an-address",
+            {"protocol": "icmp", "source_port": None, "destination_port": None},
+            RULE | {"protocol": 1, "source_port": 0, "destination_port": 0},
+            id="a-protocol-without-ports-has-ports-0-between-two-addresses",
         ),
         pytest.param(
-            {"source_ip": None}, "source_ip is None; give one IPv4 address such as 10.20.0.11", id="none"
-        ),
-        pytest.param({"source_port": 65536}, "source_port is 65536; choose 0 to 65535", id="port-too-high"),
-        pytest.param(
-            {"protocol": "icmp", "destination_port": 0},
-            "source_port is 5000, but protocol icmp has no ports; leave it out",
-            id="icmp-with-a-port",
+            ANY | {"protocol": "icmp", "source_port": 0},
+            {key: value for key, value in RULE.items() if key not in ANY} | {"protocol": 1},
+            id="and-none-without",
         ),
         pytest.param(
-            {"protocol": 47, "source_port": 0},
-            "destination_port is 6000, but protocol 47 has no ports; leave it out",
-            id="gre-with-a-port",
+            {"mode": "police"},
+            {key: value for key, value in RULE.items() if not key.startswith("queue")} | {"mode": "police"},
+            id="nothing-waits-where-it-is-dropped",
         ),
         pytest.param(
-            {"tags": []},
-            "tags is []; list one tag per network switch on the path, then the destination VM's id",
-            id="no-tags",
-        ),
-        pytest.param({"tags": [21, 0, 1]}, "tags[1] is 0; choose 1 to 4094", id="tag-0"),
-        pytest.param({"tags": [21, 4095]}, "tags[1] is 4095; choose 1 to 4094", id="tag-4095"),
-        pytest.param({"tags": [1] * 11}, "tags has 11 tags; choose a path with at most 10", id="eleven-tags"),
-        pytest.param({"rate_bps": 0}, "rate_bps is 0; choose 1 to 400000000000", id="no-rate"),
-        pytest.param(
-            {"rate_bps": 400 * 10**9 + 1}, "rate_bps is 400000000001; choose 1 to 400000000000", id="400G"
-        ),
-        pytest.param({"burst_bits": 0}, "burst_bits is 0; choose 1 to 9223372036854775807", id="no-burst"),
-        pytest.param(
-            {"burst_bits": 2**63},
-            "burst_bits is 9223372036854775808; choose 1 to 9223372036854775807",
-            id="burst-beyond-63-bit",
+            {"tags": None, "destination_vm": 2}, RULE | {"tags": [], "destination_vm": 2}, id="to-another-vm"
         ),
         pytest.param(
-            {"burst_bits": None}, "burst_bits is None; choose 1 to 9223372036854775807", id="burst-missing"
+            {"rate_bps": None, "burst_bits": None, "mode": False},
+            {key: value for key, value in RULE.items() if key in (*ANY, "vm", "priority", "tags", "tpid")}
+            | {"mode": "off"},
+            id="off-as-yaml-reads-it",
         ),
     ],
 )
-def test_names_the_one_fault(change: dict[str, t.Any], fault: str) -> None:
-    rule = RULE | change
-    assert match_faults(rule) + action_faults(rule) == [fault]
+def test_has_one_normal_form(change: dict[str, t.Any], expected: dict[str, t.Any]) -> None:
+    assert normal(GIVEN | change) == expected
+    assert normal(expected) == expected
+
+
+def test_a_match_alone_has_a_normal_form_too() -> None:
+    assert normal_match(GIVEN) == {key: GIVEN[key] for key in GIVEN if key in IDENTITY}
+
+
+def test_the_priority_is_no_part_of_the_identity() -> None:
+    assert identity(normal(GIVEN)) == identity(normal(GIVEN | {"priority": 5, "tags": [1]}))
+    assert identity(normal(GIVEN)) != identity(normal(GIVEN | {"source_port": None}))
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("first", "then"),
     [
-        pytest.param({}, id="an-ordinary-rule"),
-        pytest.param({"vm": 0, "tags": [1], "rate_bps": 1, "burst_bits": 1}, id="the-lowest-values"),
-        pytest.param(
-            {"vm": 4094, "tags": [4094] * 10, "rate_bps": 400 * 10**9, "burst_bits": 2**63 - 1},
-            id="the-highest-values",
-        ),
-        pytest.param({"protocol": "icmp", "source_port": 0, "destination_port": 0}, id="no-ports"),
-        pytest.param({"protocol": "TCP"}, id="a-name-in-capitals"),
+        pytest.param({"source_ip": "9.0.0.1"}, {"source_ip": "10.0.0.1"}, id="addresses-as-numbers"),
+        pytest.param({"source_ip": "10.0.0.0/8"}, {"source_ip": "10.0.0.0/9"}, id="wide-before-narrow"),
+        pytest.param({"source_ip": None}, {"source_ip": "0.0.0.1"}, id="any-before-one"),
+        pytest.param({"vm": 2, "source_port": None}, {"vm": 10}, id="vms-first"),
     ],
 )
-def test_finds_no_fault(change: dict[str, t.Any]) -> None:
-    rule = RULE | change
-    assert match_faults(rule) + action_faults(rule) == []
+def test_rules_are_sorted_for_people(first: dict[str, t.Any], then: dict[str, t.Any]) -> None:
+    assert order(normal(GIVEN | first)) < order(normal(GIVEN | then))
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        pytest.param({"protocol": "udp"}, id="a-protocol-by-name"),
-        pytest.param({"protocol": "17"}, id="a-number-as-text"),
-        pytest.param({"packets": 5}, id="a-field-that-is-no-part-of-a-rule"),
-    ],
-)
-def test_has_one_normal_form(change: dict[str, t.Any]) -> None:
-    assert normal(RULE | change) == RULE
-
-
-def test_ports_of_a_protocol_without_ports_are_0() -> None:
-    rule = normal({**RULE, "protocol": "icmp", "source_port": None, "destination_port": None})
-    assert (rule["source_port"], rule["destination_port"]) == (0, 0)
-
-
-def test_addresses_are_sorted_as_numbers() -> None:
-    assert identity(RULE | {"source_ip": "9.0.0.1"}) < identity(RULE | {"source_ip": "10.0.0.1"})
+TERMS = "tags 21,21,1 rate 10000000 bit/s burst 120000 bit"
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        pytest.param(
-            {},
-            "vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 tags 21,21,1 rate 10000000 bit/s burst 120000 bit",
-            id="udp",
-        ),
-        pytest.param(
-            {"protocol": 1},
-            "vm 1 icmp 10.20.0.11 > 10.20.0.21 tags 21,21,1 rate 10000000 bit/s burst 120000 bit",
-            id="icmp",
-        ),
-        pytest.param(
-            {"protocol": 47},
-            "vm 1 protocol 47 10.20.0.11 > 10.20.0.21 tags 21,21,1 rate 10000000 bit/s burst 120000 bit",
-            id="a-protocol-without-a-name",
-        ),
+        pytest.param({}, f"vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 {TERMS}", id="udp"),
+        pytest.param({"protocol": 1, "source_port": 0, "destination_port": 0},
+                     f"vm 1 icmp 10.20.0.11 > 10.20.0.21 {TERMS}", id="icmp"),
+        pytest.param({"protocol": 47, "source_port": 0, "destination_port": 0},
+                     f"vm 1 protocol 47 10.20.0.11 > 10.20.0.21 {TERMS}", id="a-protocol-without-a-name"),
+        pytest.param({"source_ip": None, "source_port": None}, f"vm 1 udp any > 10.20.0.21:6000 {TERMS}", id="from-any"),
+        pytest.param({"source_ip": "fd00::1", "destination_ip": "fd00::/32", "destination_port": None},
+                     f"vm 1 udp [fd00::1]:5000 > fd00::/32 {TERMS}", id="ipv6"),
+        pytest.param(ANY, f"vm 1 any frame {TERMS}", id="everything"),
+        pytest.param(ANY | {"ether_type": "ptp", "destination_mac": "01:1b:19:00:00:00"},
+                     f"vm 1 to 01:1b:19:00:00:00 ptp {TERMS}", id="ptp"),
+        pytest.param(ANY | {"ether_type": 0x9999}, f"vm 1 0x9999 {TERMS}", id="an-ether-type-without-a-name"),
+        pytest.param(ANY | {"priority": 9, "mode": "police", "tpid": "802.1ad"},
+                     "vm 1 any frame priority 9 802.1ad tags 21,21,1 police rate 10000000 bit/s burst 120000 bit",
+                     id="police"),
+        pytest.param(ANY | {"tags": [], "rate_bps": None, "burst_bits": None, "destination_vm": 4},
+                     "vm 1 any frame to vm 4 no tags no rate", id="to-another-vm"),
+        pytest.param({"queue_packets": 9}, f"vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 {TERMS} "
+                     "queue 9 packets 1048576 bytes", id="a-short-queue"),
     ],
-)
+)  # fmt: skip
 def test_reads_as_a_line(change: dict[str, t.Any], line: str) -> None:
-    assert one_line(RULE | change) == line
+    assert one_line(normal(GIVEN | change)) == line
 
 
-@given(
-    st.fixed_dictionaries(
-        {
-            field: st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
-            for field in RULE
-        }
-    )
+def mostly(good: st.SearchStrategy[t.Any]) -> st.SearchStrategy[t.Any]:
+    """Return good values, and now and then any other."""
+    return good | good | good | st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
+
+
+addresses = st.ip_addresses().map(str) | st.just("10.0.0.0/8") | st.just("fd00::/64") | st.just("::/0")
+rules = st.fixed_dictionaries(
+    {"vm": mostly(st.integers(0, 9)), "rate_bps": mostly(st.integers(1, 10**9))},
+    optional={
+        "destination_mac": mostly(st.just("01:1b:19:00:00:00")),
+        "ether_type": mostly(st.sampled_from([*ETHER_TYPES, 0x0800, "0x86dd"])),
+        "protocol": mostly(st.sampled_from([*PROTOCOLS, "47"])),
+        "source_ip": mostly(addresses),
+        "destination_ip": mostly(addresses),
+        "source_port": mostly(st.just(0) | st.just(9)),
+        "destination_port": mostly(st.just(0) | st.just(9)),
+        "priority": mostly(st.integers(0, 9)),
+        "tags": mostly(st.lists(st.integers(1, 4094), max_size=10)),
+        "tpid": mostly(st.sampled_from(TPIDS)),
+        "mode": mostly(st.sampled_from(MODES)),
+        "destination_vm": mostly(st.integers(0, 9)),
+        "burst_bits": mostly(st.integers(1, 10**9)),
+        "queue_packets": mostly(st.integers(1, 9)),
+        "queue_bytes": mostly(st.integers(1, 9)),
+    },
 )
+
+
+@given(rules)
 def test_takes_any_value_without_an_exception(rule: dict[str, t.Any]) -> None:
-    if not match_faults(rule) + action_faults(rule):
-        assert normal(normal(rule)) == normal(rule)
+    if match_faults(rule) + action_faults(rule):
+        return
+    form = normal(rule)
+    assert normal(form) == form
+    assert set(form) <= {*IDENTITY, *ACTION}
+    assert match_faults(form) + action_faults(form) == []
+    assert one_line(form).startswith(f"vm {rule['vm']} ")
+    assert order(form) == order(normal(form))

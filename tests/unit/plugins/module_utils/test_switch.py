@@ -117,8 +117,8 @@ def test_sends_no_request_that_the_switch_would_not_read(serve: Serve) -> None:
     def nobody(connection: socket.socket) -> None:
         raise AssertionError("a request came")
 
-    with pytest.raises(SwitchError, match="of 1048576 possible bytes; send shorter lists"):
-        Switch(serve(nobody)).call("rule.set", rules=["x" * (1 << 20)])
+    with pytest.raises(SwitchError, match="of 33554432 possible bytes; send shorter lists"):
+        Switch(serve(nobody)).call("rule.set", rules=["x" * (32 << 20)])
 
 
 @pytest.mark.parametrize(
