@@ -18,6 +18,7 @@
 // counters, those of its VMs' ports and the states of its VMs' rules.
 
 enum {
+	CONTROL_VM = 0, // whose control frames count
 	BURST = RULES_BURST,
 	STEP_NS = 1000, // of the wheel, at most
 };
@@ -41,6 +42,7 @@ extern const char *const stage_names[STAGE_COUNT];
 struct worker_terms {
 	struct rte_mempool *pool; // from frames_create()
 	struct uplink *uplink;
+	uint64_t hz;		// ticks per second
 	unsigned idle_sleep_us; // 0: poll without a pause
 	uint32_t buffers;	// most frames that may wait, of all cores together
 	uint32_t vm_buffers;	// most frames of one VM that may wait

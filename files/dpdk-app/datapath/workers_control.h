@@ -33,6 +33,9 @@ struct rule_counters {
 // Of one rule, since the last reset.
 void rule_counters_read(const struct rule_state *state, struct rule_counters *counters);
 
+// The number of resets: counters of a rule that are of another epoch count as 0.
+uint32_t counters_epoch(void);
+
 // Resets the counters of ports, uplink, cores and rules. Frames of the moment may count as before.
 void counters_reset(void);
 

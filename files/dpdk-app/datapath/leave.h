@@ -1,0 +1,39 @@
+#pragma once
+
+#include "datapath/worker.h"
+
+// How frames leave a data core.
+
+// Whom to give back what was counted and charged for a frame that is refused.
+struct departure {
+	struct rule_state *state;
+	struct port *port; // of the VM that sent it
+	uint32_t bytes;	   // as the VM sent it
+	uint32_t bits;	   // charged, or 0
+};
+
+struct departures {
+	unsigned len;
+	uint64_t bytes; // of all frames with their tags
+	struct rte_mbuf *frames[BURST];
+	struct departure of[BURST];
+};
+
+static inline void departures_add(struct departures *departures, struct rte_mbuf *frame,
+				  struct departure of) {
+	departures->bytes += frame->pkt_len;
+	departures->of[departures->len] = of;
+	departures->frames[departures->len++] = frame;
+}
+
+// Each takes all frames: those that are refused are dropped, and given back to their rules.
+void leave_by_uplink(struct worker *worker, struct departures *departures);
+void leave_to_vms(struct worker *worker, struct departures *departures); // see struct transit
+
+// Gives frames to a VM of this switch. Returns how many, from the first, were taken; *refusal says
+// why the others were not.
+unsigned hand_over(struct worker *worker, uint16_t vm, struct rte_mbuf *frames[], unsigned len,
+		   enum drop *refusal);
+
+// Gives frames to the guest of a port of this core, or drops them.
+void deliver(struct port *port, struct rte_mbuf *frames[], unsigned len);

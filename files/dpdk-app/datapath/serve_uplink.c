@@ -1,0 +1,112 @@
+#include <rte_branch_prediction.h>
+#include <rte_prefetch.h>
+
+#include "core/frame.h"
+#include "core/tags.h"
+#include "datapath/count.h"
+#include "datapath/leave.h"
+#include "datapath/serve.h"
+#include "datapath/transit.h"
+
+// A burst of frames with their destination_vm set, each row for the same VM in one go.
+static void deliver_rows(struct worker *worker, struct rte_mbuf *frames[], unsigned len) {
+	unsigned end;
+
+	for (unsigned begin = 0; begin < len; begin = end) {
+		const uint16_t vm = transit_of(frames[begin])->destination_vm;
+		enum drop refusal;
+
+		for (end = begin + 1; end < len; end++)
+			if (transit_of(frames[end])->destination_vm != vm)
+				break;
+		for (unsigned i =
+			     begin + hand_over(worker, vm, &frames[begin], end - begin, &refusal);
+		     i < end; i++)
+			discard(frames[i], worker->drops, refusal);
+	}
+}
+
+// Finds the VM that a frame is for, and takes its tag off.
+static enum drop route(const struct worker *worker, struct rte_mbuf *frame) {
+	uint8_t *const data = rte_pktmbuf_mtod(frame, uint8_t *);
+	struct arrival arrival;
+	const enum drop drop = frame_from_uplink(data, frame->data_len, &arrival);
+
+	if (unlikely(drop != KEEP))
+		return drop;
+	if (arrival.tagged) {
+		transit_of(frame)->destination_vm = arrival.vm;
+		tags_strip(data);
+		rte_pktmbuf_adj(frame, TAG_LEN);
+		return KEEP;
+	}
+
+	const struct port *const port = worker->terms->accept_untagged
+						? ports_by_mac(worker->ports,
+							       arrival.destination_mac)
+						: NULL;
+
+	if (port == NULL)
+		return DROP_UNTAGGED;
+	transit_of(frame)->destination_vm = port->vm;
+	return KEEP;
+}
+
+static unsigned serve_queue(struct worker *worker, uint16_t queue) {
+	struct rte_mbuf *frames[BURST];
+	uint64_t bytes = 0;
+	unsigned kept = 0;
+	const unsigned received = uplink_receive(worker->terms->uplink, queue, frames, BURST,
+						 &bytes);
+
+	if (received == 0)
+		return 0;
+
+	traffic_add(&worker->received, received, bytes);
+	for (unsigned i = 0; i < received; i++) {
+		const enum drop drop = route(worker, frames[i]);
+
+		if (unlikely(drop != KEEP))
+			discard(frames[i], worker->drops, drop);
+		else
+			frames[kept++] = frames[i];
+	}
+	lap(worker, STAGE_RECEIVE);
+	deliver_rows(worker, frames, kept);
+	lap(worker, STAGE_DELIVER);
+	return received;
+}
+
+unsigned serve_uplink(struct worker *worker) {
+	const unsigned queues = worker->terms->uplink->receive_queues;
+	unsigned moved = 0;
+
+	for (unsigned queue = worker->number; queue < queues; queue += workers_len())
+		moved += serve_queue(worker, (uint16_t)queue);
+	return moved;
+}
+
+unsigned serve_inbox(struct worker *worker) {
+	struct rte_mbuf *frames[BURST];
+	const unsigned received = rte_ring_sc_dequeue_burst(worker->inbox, (void **)frames, BURST,
+							    NULL);
+	unsigned kept = 0;
+
+	if (received == 0)
+		return 0;
+
+	for (unsigned i = 0; i < received; i++) {
+		const struct port *const port =
+			worker->ports->by_vm[transit_of(frames[i])->destination_vm];
+
+		// The VM may have gone, or have come back elsewhere, since the frame was sent here.
+		if (likely(port != NULL && port->worker == worker->number))
+			frames[kept++] = frames[i];
+		else
+			discard(frames[i], worker->drops, DROP_UNKNOWN_VM);
+	}
+	lap(worker, STAGE_RECEIVE);
+	deliver_rows(worker, frames, kept);
+	lap(worker, STAGE_DELIVER);
+	return received;
+}
