@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 
 #include "core/drop.h"
@@ -13,7 +14,7 @@
 
 enum {
 	RULES_MAX = 1048576,
-	RULES_BURST = 32, // frames in one rules_match()
+	RULES_BURST = 32,    // frames in one rules_match()
 	RULE_MASKS_MAX = 32, // different forms of match in the table of one VM
 	DELAY_BUCKETS = 16,
 };
@@ -32,9 +33,10 @@ struct rule_state {
 	struct queue queue;
 	uint64_t packets; // that left
 	uint64_t bytes;
-	struct rule_detail *detail; // or NULL
-	uint32_t epoch; // counters of another than the worker's count as 0
-	uint32_t links[2]; // of control
+	struct rule_detail *detail; // or NULL; from rte_malloc, freed with the state
+	uint32_t epoch;		    // counters of another than the worker's count as 0
+	uint32_t links[2];	    // of control
+	uint8_t version;	    // of the rule that the shaper was last used for
 };
 
 // A rule as data cores see it. Immutable; a change publishes another one.
@@ -50,11 +52,23 @@ struct rule {
 	int16_t slot;
 	uint8_t mode;	  // enum shaper_mode
 	uint8_t tags_len; // bytes
-	uint8_t tags[TAGS_MAX * TAG_LEN];
+	uint8_t version;  // another one than before if it replaces a rule of a lower rate
+	uint8_t ends;	  // of control
+	uint8_t tags[TAGS_SIZE];
 } __rte_cache_aligned;
 
 static_assert(sizeof(struct rule_state) == 96, "a rule's state has no holes");
 static_assert(sizeof(struct rule) == 128, "a rule takes two cache lines");
+
+// Before the shaper of a rule's state is used: a rate that was raised fills no bucket for the past.
+static inline void rule_follow(const struct rule *rule, uint64_t now) {
+	struct rule_state *const state = rule->state;
+
+	if (unlikely(state->version != rule->version)) {
+		shaper_forfeit(&state->shaper, now);
+		state->version = rule->version;
+	}
+}
 
 // The rules of one VM: masks, and a hash table of rules. Immutable.
 struct rule_table;
@@ -72,7 +86,8 @@ bool rules_init(void);
 const struct rule_set *rules_now(void);
 
 // Finds the rule of each frame, or NULL: of those that match the one with the highest priority, of
-// these the one with most bits in its match.
+// these the one with most bits in its match. A rule that is found is on its way to the cache, with
+// its state. table may be NULL: nothing matches.
 void rules_match(const struct rule_table *table, const struct match_key keys[], unsigned len,
 		 const struct rule *found[]);
 
