@@ -64,7 +64,7 @@ def library() -> ctypes.CDLL:
     here = pathlib.Path(__file__).parent
     sources = [here / "simulator.c", SOURCE / "core" / "scheduler.c", SOURCE / "core" / "shaper.c"]
     subprocess.run(
-        ["cc", "-std=c11", "-O2", "-g", "-shared", "-fPIC", "-fsanitize=undefined", "-fno-sanitize-recover=undefined",
+        ["clang-14", "-std=c11", "-O2", "-g", "-shared", "-fPIC", "-fsanitize=undefined", "-fsanitize-trap=all",
          "-I", SOURCE, "-o", LIBRARY, *sources],
         check=True,
     )  # fmt: skip
