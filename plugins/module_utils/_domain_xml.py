@@ -60,10 +60,15 @@ def domain_xml(vm: Vm, accelerator: str, root: str) -> str:
 def kernel_command_line(vm: Vm) -> str:
     """Return what the guest's kernel is told: its disk, console, name, and interfaces by MAC address."""
     address = ipaddress.IPv4Interface(vm.address)
+    addresses = [f"{address.ip}:::{address.netmask}"]
+    if vm.address_v6:
+        address_v6 = ipaddress.IPv6Interface(vm.address_v6)
+        addresses.append(f"[{address_v6.ip}]:::{address_v6.network.prefixlen}")
     return " ".join((
         "root=/dev/vda rw console=ttyS0",
         f"systemd.hostname={vm.name}",
-        f"ifname=net0:{vm.mac} ip={address.ip}:::{address.netmask}::net0:none",
+        f"ifname=net0:{vm.mac}",
+        *(f"ip={address}::net0:none:{vm.mtu}" for address in addresses),
         f"ifname=mgmt0:{vm.management_mac} ip=mgmt0:dhcp",
     ))  # fmt: skip
 

@@ -63,7 +63,10 @@ def number_faults(field: str, value: t.Any, limit: str | None = None) -> list[st
 def given_faults(rule: Fields, *fields: str) -> list[str]:
     """Return what is wrong with those of the number fields that a rule has."""
     return [
-        fault for field in fields if rule.get(field) is not None for fault in number_faults(field, rule[field])
+        fault
+        for field in fields
+        if rule.get(field) is not None
+        for fault in number_faults(field, rule[field])
     ]
 
 
@@ -82,7 +85,9 @@ def ether_type_faults(ether_type: t.Any) -> list[str]:
             f"ether_type is {ether_type!r}; choose {', '.join(ETHER_TYPES)} or a number from 0x0600 to 0xffff"
         ]
     if number in VLAN_TYPES:
-        return [f"ether_type is {ether_type!r}, but frames that a VM tagged are dropped; match what they carry"]
+        return [
+            f"ether_type is {ether_type!r}, but frames that a VM tagged are dropped; match what they carry"
+        ]
     return []
 
 
@@ -94,7 +99,9 @@ def address_faults(field: str, value: t.Any) -> list[str]:
             return []
     except ValueError as exc:
         if "has host bits set" in str(exc):
-            return [f"{field} is {value!r}, which has bits behind its prefix; clear them, or leave out the prefix"]
+            return [
+                f"{field} is {value!r}, which has bits behind its prefix; clear them, or leave out the prefix"
+            ]
     return [f"{field} is {value!r}; give an address such as 10.20.0.11, or a prefix such as 10.20.0.0/16"]
 
 
@@ -131,8 +138,9 @@ def family_faults(rule: Fields) -> list[str]:
     name = ETHER_TYPE_NAMES.get(number, f"0x{number:04x}")
     if families and number not in families:
         return [f"ether_type is {name}, but the addresses are of another; leave ether_type out"]
-    if rule.get("protocol") is not None and number not in FAMILIES.values():
-        return [f"ether_type is {name}, which carries no IP protocol; leave out protocol or ether_type"]
+    carried = [field for field in ("protocol", *PORTS) if rule.get(field) is not None]
+    if carried and number not in FAMILIES.values():
+        return [f"ether_type is {name}, which has no {' and no '.join(carried)}; leave one of them out"]
     return []
 
 
@@ -140,14 +148,14 @@ def port_faults(rule: Fields) -> list[str]:
     """Return what is wrong with the ports of a rule."""
     faults = []
     protocol = protocol_number(rule.get("protocol"))
+    if rule.get("protocol") is not None and protocol_faults(protocol):
+        return []
     for field in PORTS:
         port = rule.get(field)
         if port is None:
             continue
         faults += number_faults(field, port)
-        if rule.get("protocol") is None:
-            faults.append(f"{field} is {port!r}, but no protocol is given; add protocol: tcp or protocol: udp")
-        elif port and protocol not in PROTOCOLS_WITH_PORTS and not protocol_faults(protocol):
+        if port and rule.get("protocol") is not None and protocol not in PROTOCOLS_WITH_PORTS:
             name = PROTOCOL_NAMES.get(protocol, protocol)
             faults.append(f"{field} is {port!r}, but protocol {name} has no ports; leave it out")
     return faults
@@ -167,7 +175,9 @@ def tags_faults(rule: Fields) -> list[str]:
         faults.append(f"tpid is {rule['tpid']!r}; choose {' or '.join(TPIDS)}")
     faults += given_faults(rule, "destination_vm")
     if tags and rule.get("destination_vm") is not None:
-        faults.append("it has tags and a destination_vm, and a VM of the same switch needs none; give one of them")
+        faults.append(
+            "it has tags and a destination_vm, and a VM of the same switch needs none; give one of them"
+        )
     return faults
 
 
@@ -178,7 +188,9 @@ def shaper_faults(rule: Fields) -> list[str]:
         return [f"mode is {mode!r}; choose {', '.join(MODES)}"]
     if mode != "off":
         faults = [fault for field in SHAPER for fault in number_faults(field, rule.get(field))]
-        faults += given_faults(rule, *QUEUE) if mode == "shape" else unused_faults(rule, QUEUE, "nothing waits in")
+        faults += (
+            given_faults(rule, *QUEUE) if mode == "shape" else unused_faults(rule, QUEUE, "nothing waits in")
+        )
         return faults
     return unused_faults(rule, (*SHAPER, *QUEUE), "there is no rate in")
 

@@ -18,6 +18,10 @@ MAX_PATH_BYTES = 107  # sun_path without its final zero, unix(7)
 # The answer does not depend on the request's id: a connection carries one request.
 REQUEST_ID = 1
 
+# Codes of errors that callers tell apart.
+NOT_FOUND = -32001
+GENERATION_DIFFERS = -32005
+
 WAYS_OUT = {
     errno.ENOENT: "the socket does not exist; start the tagging switch, or correct the path",
     errno.ENOTDIR: "a part of the path is no directory; correct the path",

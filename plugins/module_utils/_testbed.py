@@ -12,7 +12,6 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric import parse_links
-from ansible_collections.detnet.testbed.plugins.module_utils._rule import ACTION, IDENTITY
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_rules import compile_rules
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings import (
     MAX_VM_ID,
@@ -30,10 +29,21 @@ from ansible_collections.detnet.testbed.plugins.module_utils._testbed_vms import
 )
 
 # What the modules vm, switch_port and switch_rule take.
-VM_OPTIONS = ("id", "name", "mac", "address", "memory_mib", "vcpus", "socket", "socket_server")
+VM_OPTIONS = (
+    "id",
+    "name",
+    "mac",
+    "address",
+    "address_v6",
+    "mtu",
+    "memory_mib",
+    "vcpus",
+    "socket",
+    "socket_server",
+)
 PORT_OPTIONS = ("mac", "socket_server")
-RULE_OPTIONS = (*IDENTITY, *ACTION)
-GUEST_KEYS = ("ip", "management_address", "management_port")
+RULE_EXTRAS = ("from", "to", "host")  # what the module switch_rule does not take
+GUEST_KEYS = ("id", "mac", "ip", "ip_v6", "management_address", "management_port")
 
 
 class TestbedError(ValueError):
@@ -85,7 +95,7 @@ def compile_testbed(
                 "control_socket": control_socket(host, settings[host]),
                 "vms": select(VM_OPTIONS, of(host, vms.values())),
                 "ports": [{"vm": vm["id"], **pick(PORT_OPTIONS, vm)} for vm in of(host, vms.values())],
-                "rules": select(RULE_OPTIONS, of(host, rules)),
+                "rules": [leave_out(RULE_EXTRAS, rule) for rule in of(host, rules)],
             }
             for host in end_hosts
         },
@@ -102,6 +112,10 @@ def of(host: str, items: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]
 
 def pick(keys: t.Iterable[str], item: dict[str, t.Any]) -> dict[str, t.Any]:
     return {key: item[key] for key in keys}
+
+
+def leave_out(keys: t.Collection[str], item: dict[str, t.Any]) -> dict[str, t.Any]:
+    return {key: value for key, value in item.items() if key not in keys}
 
 
 def select(keys: t.Collection[str], items: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:

@@ -17,10 +17,11 @@ DEFAULTS: dict[str, t.Any] = {
     "testbed_links": [],
     "testbed_rules": [],
     "testbed_vms": [],
+    "testbed_mtu": 1500,
     "testbed_vhost_server": "switch",
     "testbed_run_dir": "/run/detnet-testbed",
 }
-SHARED = ("testbed_name", "testbed_links", "testbed_rules")  # one value for the whole testbed
+SHARED = ("testbed_name", "testbed_links", "testbed_rules", "testbed_mtu")  # one value for the whole testbed
 
 # Those that only playbooks read.
 PLAYBOOKS = (
@@ -36,6 +37,7 @@ PLAYBOOKS = (
 MAX_VM_ID = 64
 MAX_SOCKET_PATH = 107  # sun_path without its final zero, unix(7)
 MAX_HOSTNAME = 63
+MTU = range(1280, 9001)  # the least of IPv6, RFC 8200; the most of the tagging switch
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")  # a label of a host name, RFC 1123
 NAME_WAY_OUT = "use a-z, 0-9 and, between them, hyphens"
 MAC_PREFIX = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){4}")  # the first byte's lowest bit: multicast
@@ -94,6 +96,10 @@ def is_absolute(value: t.Any) -> bool:
     return str(value).startswith("/")
 
 
+def is_mtu(value: t.Any) -> bool:
+    return isinstance(value, int) and value in MTU
+
+
 def is_list(value: t.Any) -> bool:
     return isinstance(value, list)
 
@@ -103,6 +109,7 @@ CHECKS: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
     "testbed_links": (is_list, "give a list"),
     "testbed_rules": (is_list, "give a list"),
     "testbed_vms": (is_list, "give a list"),
+    "testbed_mtu": (is_mtu, f"choose {MTU[0]} to {MTU[-1]} bytes"),
     "testbed_management_address": (is_address, "give an IPv4 address of the machine, such as 127.0.0.11"),
     "testbed_mac_prefix": (is_mac_prefix, "give five bytes of a unicast address, such as 02:8e:d3:f6:ad"),
     "testbed_vhost_server": (is_server, "choose switch or qemu"),

@@ -18,7 +18,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings i
 Vm = dict[str, t.Any]
 
 DEFAULTS = {"memory_mib": 256, "vcpus": 1}
-KEYS = ("id", "address", *DEFAULTS)
+KEYS = ("id", "address", "address_v6", *DEFAULTS)
 
 MANAGEMENT_PORT = 20000
 ANY_ADDRESS = "0.0.0.0"  # noqa: S104 (only compared with)
@@ -62,18 +62,23 @@ def vm_faults(entry: Variables, max_vm_id: int) -> list[str]:
         value = entry.get(key, default)
         if not is_natural(value) or value == 0:
             faults.append(f"{key} is {value!r}; give a number above 0")
-    address = entry.get("address")
-    if address is not None and not is_host_address(str(address)):
-        faults.append(f"address is {address!r}; give an IPv4 address and prefix, such as 10.20.0.11/24")
+    for key, version, example in (("address", 4, "10.20.0.11/24"), ("address_v6", 6, "fd20::11/64")):
+        address = entry.get(key)
+        if address is not None and not is_host_address(str(address), version):
+            faults.append(f"{key} is {address!r}; give an IPv{version} address and prefix, such as {example}")
     return faults
 
 
-def is_host_address(text: str) -> bool:
+def is_host_address(text: str, version: int) -> bool:
     try:
-        interface = ipaddress.IPv4Interface(text)
+        interface = ipaddress.ip_interface(text)
     except ValueError:
         return False
     network = interface.network
+    if version == 6:
+        return interface.version == 6 and "/" in text and "%" not in text
+    if interface.version != version:
+        return False
     # Both addresses of a /31 are hosts' (RFC 3021).
     unusable = (network.network_address, network.broadcast_address) if network.prefixlen < 31 else ()
     return "/" in text and interface.ip not in unusable
@@ -82,11 +87,16 @@ def is_host_address(text: str) -> bool:
 def derived(host: str, settings: Variables, entry: Variables) -> Vm:
     """Return what follows from the faultless description of a VM."""
     interface = ipaddress.IPv4Interface(entry["address"])
+    interface_v6 = ipaddress.IPv6Interface(entry["address_v6"]) if entry.get("address_v6") else None
     return {
         "mac": f"{settings['testbed_mac_prefix']}:{entry['id']:02x}".lower(),
         "address": str(interface),
         "ip": str(interface.ip),
         "network": str(interface.network),
+        "address_v6": str(interface_v6 or ""),
+        "ip_v6": str(interface_v6.ip) if interface_v6 else "",
+        "network_v6": str(interface_v6.network) if interface_v6 else "",
+        "mtu": settings["testbed_mtu"],
         **{key: entry.get(key, default) for key, default in DEFAULTS.items()},
         "socket": vhost_socket(host, settings, entry["id"]),
         "socket_server": settings["testbed_vhost_server"],
@@ -112,6 +122,7 @@ def duplicate_faults(vms: list[Vm], machines: t.Sequence[str]) -> list[str]:
     faults = []
     for what, key, way_out in (
         ("address", lambda vm: vm["ip"], "give each VM its own"),
+        ("address", lambda vm: vm["ip_v6"] or vm["name"], "give each VM its own"),
         ("MAC address", lambda vm: vm["mac"], "give each end host its own testbed_mac_prefix"),
         (
             "management endpoint",

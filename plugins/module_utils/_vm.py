@@ -18,6 +18,7 @@ import typing as t
 Description = dict[str, t.Any]  # a VM's wanted options, as JSON can carry them
 
 MAX_ID = 4094  # a VM's id is the last tag of its packets, a VLAN id
+MTU = range(1280, 9001)  # the least of IPv6, RFC 8200; the most of the tagging switch
 MAX_SOCKET_PATH_BYTES = 107  # sun_path without its final zero, unix(7)
 QUEUE_SIZES = (256, 512, 1024)  # what QEMU takes for a vhost-user device
 MANAGEMENT_PORT_BASE = 20000
@@ -54,6 +55,8 @@ class Vm:
     management_address: str  # of the end host, where the guest's SSH is reached
     ssh_authorized_key: str
     accelerator: str = "auto"
+    address_v6: str = ""  # of net0 as well: "fd20::11/64"; empty: none
+    mtu: int = 1500  # of net0, in bytes
 
     @property
     def description(self) -> Description:
@@ -120,6 +123,7 @@ def duplicates(vms: t.Sequence[Vm]) -> list[str]:
         "name": lambda vm: vm.name,
         "MAC address": lambda vm: vm.mac,
         "IP address": lambda vm: vm.address.partition("/")[0],
+        "IPv6 address": lambda vm: vm.address_v6.partition("/")[0],
         "socket": lambda vm: vm.socket,
     }
     found = []
@@ -130,7 +134,7 @@ def duplicates(vms: t.Sequence[Vm]) -> list[str]:
         found += [
             f"VMs {', '.join(names)} have the same {what} {value}; give each its own"
             for value, names in owners.items()
-            if len(names) > 1
+            if len(names) > 1 and value != ""
         ]
     return found
 
@@ -146,6 +150,9 @@ def _faults(vm: Vm) -> t.Iterator[str]:
         yield f"queue_size={vm.queue_size} is none of {', '.join(map(str, QUEUE_SIZES))}; choose one of them"
     yield from _mac_faults(vm.mac)
     yield from _address_faults(vm.address)
+    yield from _address_v6_faults(vm.address_v6)
+    if vm.mtu not in MTU:
+        yield f"mtu={vm.mtu} is outside {MTU[0]}..{MTU[-1]}; choose one inside"
     for what, path in (("socket", vm.socket), ("image", vm.image), ("state_dir", vm.directory)):
         if not os.path.isabs(path) or any(ord(character) < ord(" ") for character in path):
             yield f"{what} {path!r} is no absolute path of printable characters; correct it"
@@ -185,6 +192,18 @@ def _address_faults(address: str) -> t.Iterator[str]:
         yield f"the address {address} has no prefix length; write {address}/24 or what your network has"
     elif network.prefixlen < 31 and interface.ip in (network.network_address, network.broadcast_address):
         yield f"the address {address} is the network's or its broadcast address; choose another"
+
+
+def _address_v6_faults(address: str) -> t.Iterator[str]:
+    if not address:
+        return
+    try:
+        ipaddress.IPv6Interface(address)
+    except ValueError:
+        yield f"the address_v6 {address!r} is not of the form fd20::11/64; correct it"
+        return
+    if "/" not in address or "%" in address:
+        yield f"the address_v6 {address} has no prefix length, or a zone; write it like fd20::11/64"
 
 
 def steps(state: str, vm: Vm | None, observed: Observed | None, leftovers: bool) -> tuple[str, ...]:

@@ -118,7 +118,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import PROTOCOL_NAMES, protocol_number
-from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import number_faults, protocol_faults
+from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import (
+    number_faults,
+    protocol_faults,
+)
 
 try:
     from scapy.error import Scapy_Exception

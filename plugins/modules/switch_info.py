@@ -16,9 +16,24 @@ author:
 extends_documentation_fragment:
   - detnet.testbed.switch
   - detnet.testbed.info
+options:
+  gather:
+    description:
+      - What to read. A switch with a hundred thousand rules takes a moment to list them.
+    type: list
+    elements: str
+    choices: [info, ports, features, rules, stats]
+    default: [info, ports, rules, stats]
+    version_added: 0.2.0
+  vm:
+    description:
+      - Read the port, the features, the rules and the counters of this VM alone.
+    type: int
+    version_added: 0.2.0
 seealso:
   - module: detnet.testbed.switch_port
   - module: detnet.testbed.switch_rule
+  - module: detnet.testbed.switch_trace
 """
 
 EXAMPLES = r"""
@@ -30,12 +45,18 @@ EXAMPLES = r"""
 - name: Refuse to go on while a VM is not connected
   ansible.builtin.assert:
     that: switch.ports | rejectattr("connected") | length == 0
+
+- name: Read how long frames of VM 1 waited for their rate, and what was negotiated with its driver
+  detnet.testbed.switch_info:
+    socket: /run/detnet-testbed/alpha/control/switch.sock
+    gather: [features, stats]
+    vm: 1
 """
 
 RETURN = r"""
 info:
   description: What the switch is.
-  returned: success
+  returned: if gathered
   type: dict
   contains:
     name:
@@ -57,7 +78,7 @@ info:
       description: Sleep of an idle data core in microseconds, 0 if it polls without pause.
       type: int
     data_cores:
-      description: CPU cores that move packets.
+      description: Data cores that move frames, by DPDK's numbers.
       type: list
       elements: int
     uplink:
@@ -69,9 +90,12 @@ info:
     rules:
       description: Number of rules.
       type: int
+    generation:
+      description: Number of changes of its ports and rules so far. It survives a restart.
+      type: int
 ports:
   description: The ports, sorted by VM.
-  returned: success
+  returned: if gathered
   type: list
   elements: dict
   sample:
@@ -80,14 +104,19 @@ ports:
       socket: /run/detnet-testbed/alpha/vhost/vm-01.sock
       socket_server: switch
       connected: true
+features:
+  description: For each port what its guest's driver and the switch agreed on, such as ring size and mergeable buffers.
+  returned: if gathered
+  type: list
+  elements: dict
 rules:
-  description: The rules, sorted by what they match, with the options of M(detnet.testbed.switch_rule).
-  returned: success
+  description: The rules in the order in which they were first set, with the options of M(detnet.testbed.switch_rule).
+  returned: if gathered
   type: list
   elements: dict
 stats:
   description: The counters since the start or the last reset, in packets and bytes; every drop has a name.
-  returned: success
+  returned: if gathered
   type: dict
   contains:
     vms:
@@ -98,34 +127,76 @@ stats:
       description: What was received from the network, what was sent to it, and what was dropped.
       type: dict
     rules:
-      description: For each rule what it matched and what was dropped.
+      description:
+        - For each rule what left by it and what was dropped, C(queue) with what waits now, and C(delay) with a histogram
+          of how long frames waited.
       type: list
       elements: dict
+    cores:
+      description: For each data core its turns, and its cycles by stage and per packet.
+      type: list
+      elements: dict
+    buffers:
+      description: Packet buffers that are in use, and all.
+      type: dict
 """
 
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch, SwitchError
+from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import number_faults
+from ansible_collections.detnet.testbed.plugins.module_utils._switch import NOT_FOUND, Switch, SwitchError
 
-ARGUMENT_SPEC: dict[str, t.Any] = {"socket": {"type": "path", "required": True}}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "socket": {"type": "path", "required": True},
+    "gather": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["info", "ports", "features", "rules", "stats"],
+        "default": ["info", "ports", "rules", "stats"],
+    },
+    "vm": {"type": "int"},
+}
 
 
-def read(switch: Switch) -> dict[str, t.Any]:
-    return {
-        "info": switch.call("switch.info"),
-        "ports": switch.call("port.list")["ports"],
-        "rules": switch.call("rule.list")["rules"],
-        "stats": switch.call("stats.get"),
+def ports(switch: Switch, vm: int | None) -> list[dict[str, t.Any]]:
+    listed: list[dict[str, t.Any]] = switch.call("port.list")["ports"]
+    return [port for port in listed if vm in (None, port["vm"])]
+
+
+def features(switch: Switch, vm: int | None) -> list[dict[str, t.Any]]:
+    found = []
+    for port in ports(switch, vm):
+        try:
+            found.append(switch.call("port.features", vm=port["vm"]))
+        except SwitchError as exc:
+            if exc.code != NOT_FOUND:  # one that was removed meanwhile
+                raise
+    return found
+
+
+def read(switch: Switch, gather: t.Collection[str], vm: int | None) -> dict[str, t.Any]:
+    of = {} if vm is None else {"vm": vm}
+    sources: dict[str, t.Callable[[], t.Any]] = {
+        "info": lambda: switch.call("switch.info"),
+        "ports": lambda: ports(switch, vm),
+        "features": lambda: features(switch, vm),
+        "rules": lambda: switch.call("rule.list", **of)["rules"],
+        "stats": lambda: switch.call("stats.get", **of),
     }
+    return {name: source() for name, source in sources.items() if name in gather}
 
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    params = module.params
+    failed = f"Cannot read the switch at {params['socket']}"
+    if params["vm"] is not None and (found := number_faults("vm", params["vm"])):
+        module.fail_json(msg=f"{failed}: {found[0]}")
     try:
-        state = read(Switch(module.params["socket"]))
+        state = read(Switch(params["socket"]), params["gather"], params["vm"])
     except SwitchError as exc:
-        module.fail_json(msg=f"Cannot read the switch at {module.params['socket']}: {exc}")
+        module.fail_json(msg=f"{failed}: {exc}")
     module.exit_json(changed=False, **state)
 
 

@@ -60,11 +60,11 @@ options:
         type: str
       source_port:
         description:
-          - Source port of TCP and UDP.
+          - Source port; of TCP and of UDP, if O(rules[].protocol) is left out.
         type: int
       destination_port:
         description:
-          - Destination port of TCP and UDP.
+          - Destination port, likewise.
         type: int
       priority:
         description:
@@ -220,7 +220,11 @@ from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import
     match_faults,
     number_faults,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch, SwitchError
+from ansible_collections.detnet.testbed.plugins.module_utils._switch import (
+    GENERATION_DIFFERS,
+    Switch,
+    SwitchError,
+)
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "socket": {"type": "path", "required": True},
@@ -257,7 +261,6 @@ Rules = dict[tuple[t.Any, ...], Rule]  # by identity
 ATTEMPTS = 10
 SHOWN = 1000  # changed rules in a diff
 TOLD = 100  # faults in a message
-GENERATION_DIFFERS = -32005
 
 
 def faults(rules: list[Rule], state: str, vm: int | None) -> list[str]:
@@ -275,7 +278,9 @@ def faults(rules: list[Rule], state: str, vm: int | None) -> list[str]:
             if same != index:
                 wrong = [f"matches the same frames as rules[{same}]; keep one of them"]
         if vm is not None and rule["vm"] != vm:
-            wrong.append(f"its VM is {rule['vm']}, and only rules of VM {vm} are replaced; correct one of them")
+            wrong.append(
+                f"its VM is {rule['vm']}, and only rules of VM {vm} are replaced; correct one of them"
+            )
         if state != "absent":
             wrong += action_faults(rule)
         found += [f"rules[{index}]: {fault}" for fault in wrong]

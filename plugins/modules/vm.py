@@ -65,6 +65,18 @@ options:
         description:
           - IPv4 address of C(net0) with its prefix length, such as V(10.20.0.11/24).
         type: str
+      address_v6:
+        description:
+          - IPv6 address of C(net0) with its prefix length, such as V(fd20::11/64); empty for none.
+        type: str
+        default: ""
+        version_added: 0.2.0
+      mtu:
+        description:
+          - MTU of C(net0) in bytes, 1280 to 9000.
+        type: int
+        default: 1500
+        version_added: 0.2.0
       socket:
         description:
           - Path of the vhost-user socket of C(net0), at most 107 bytes.
@@ -234,6 +246,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "vcpus": {"type": "int"},
             "mac": {"type": "str"},
             "address": {"type": "str"},
+            "address_v6": {"type": "str", "default": ""},
+            "mtu": {"type": "int", "default": 1500},
             "socket": {"type": "path"},
             "socket_server": {"type": "str", "choices": ["switch", "qemu"], "default": "switch"},
             "queue_size": {"type": "int", "choices": [256, 512, 1024], "default": 1024},

@@ -60,6 +60,7 @@ class MemorySwitch:
         self.generation = 7
         self.other_writers = 0  # how many changes somebody else makes, one before each of ours
         self.error: dict[str, t.Any] | None = None  # answers every change, if set
+        self.refusals: dict[str, dict[str, t.Any]] = {}  # answers to questions by method
 
     def handle(self, connection: socket.socket) -> None:
         request = json.loads(connection.makefile("rb").readline())
@@ -67,7 +68,10 @@ class MemorySwitch:
         answer = {"jsonrpc": "2.0", "id": request["id"]}
         if method == "trace" or method.endswith((".list", ".info", ".get", ".features")):
             self.questions.append((method, params))
-            answer["result"] = getattr(self, method.replace(".", "_"))(params)
+            if method in self.refusals:
+                answer["error"] = self.refusals[method]
+            else:
+                answer["result"] = getattr(self, method.replace(".", "_"))(params)
         else:
             answer |= self.change(method, params)
         connection.sendall(json.dumps(answer).encode() + b"\n")

@@ -141,8 +141,16 @@ def test_credentials_are_files() -> None:
 def test_kernel_command_line() -> None:
     assert _domain_xml.kernel_command_line(VM) == (
         "root=/dev/vda rw console=ttyS0 systemd.hostname=alpha-vm-01"
-        " ifname=net0:02:00:00:00:00:01 ip=10.20.0.11:::255.255.255.0::net0:none"
+        " ifname=net0:02:00:00:00:00:01 ip=10.20.0.11:::255.255.255.0::net0:none:1500"
         " ifname=mgmt0:06:00:00:00:00:01 ip=mgmt0:dhcp"
+    )
+
+
+def test_kernel_command_line_of_a_guest_with_ipv6_and_long_frames() -> None:
+    vm = dataclasses.replace(VM, address_v6="fd20::11/64", mtu=9000)
+    assert (
+        " ip=10.20.0.11:::255.255.255.0::net0:none:9000 ip=[fd20::11]:::64::net0:none:9000 "
+        in _domain_xml.kernel_command_line(vm)
     )
 
 

@@ -158,7 +158,9 @@ def test_reads_as_a_line(change: dict[str, t.Any], line: str) -> None:
 
 def mostly(good: st.SearchStrategy[t.Any]) -> st.SearchStrategy[t.Any]:
     """Return good values, and now and then any other."""
-    return good | good | good | st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
+    return (
+        good | good | good | st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers())
+    )
 
 
 addresses = st.ip_addresses().map(str) | st.just("10.0.0.0/8") | st.just("fd00::/64") | st.just("::/0")

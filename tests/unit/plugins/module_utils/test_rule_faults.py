@@ -22,9 +22,7 @@ RULE: dict[str, t.Any] = {
 ANY = dict.fromkeys(("protocol", "source_ip", "destination_ip", "source_port", "destination_port"))
 OFF = dict.fromkeys(("rate_bps", "burst_bits"))
 PROTOCOL_WAY_OUT = "choose icmp, tcp, udp, icmpv6 or a number from 0 to 255"
-ETHER_TYPE_WAY_OUT = (
-    "choose ipv4, arp, ipv6, profinet, ethercat, goose, sampled-values, lldp, ptp or a number from 0x0600 to 0xffff"
-)
+ETHER_TYPE_WAY_OUT = "choose ipv4, arp, ipv6, profinet, ethercat, goose, sampled-values, lldp, ptp or a number from 0x0600 to 0xffff"
 ADDRESS_WAY_OUT = "give an address such as 10.20.0.11, or a prefix such as 10.20.0.0/16"
 
 
@@ -50,7 +48,7 @@ ADDRESS_WAY_OUT = "give an address such as 10.20.0.11, or a prefix such as 10.20
         pytest.param({"ether_type": 0x88F7}, "ether_type is ptp, but the addresses are of another; leave ether_type out",
                      id="ptp-between-addresses"),
         pytest.param({**ANY, "ether_type": "arp", "protocol": "udp"},
-                     "ether_type is arp, which carries no IP protocol; leave out protocol or ether_type", id="udp-in-arp"),
+                     "ether_type is arp, which has no protocol; leave one of them out", id="udp-in-arp"),
         pytest.param({**ANY, "ether_type": "ptpv2"}, f"ether_type is 'ptpv2'; {ETHER_TYPE_WAY_OUT}", id="ether-type-typo"),
         pytest.param({**ANY, "ether_type": "0x5ff"}, f"ether_type is '0x5ff'; {ETHER_TYPE_WAY_OUT}", id="a-length"),
         pytest.param({**ANY, "ether_type": "0x8100"},
@@ -62,8 +60,8 @@ ADDRESS_WAY_OUT = "give an address such as 10.20.0.11, or a prefix such as 10.20
                      "source_port is 5000, but protocol icmp has no ports; leave it out", id="icmp-with-a-port"),
         pytest.param({"protocol": 47, "source_port": None},
                      "destination_port is 6000, but protocol 47 has no ports; leave it out", id="gre-with-a-port"),
-        pytest.param({**ANY, "source_port": 7},
-                     "source_port is 7, but no protocol is given; add protocol: tcp or protocol: udp", id="a-port-of-nothing"),
+        pytest.param({**ANY, "ether_type": "goose", "source_port": 7},
+                     "ether_type is goose, which has no source_port; leave one of them out", id="a-port-of-goose"),
         pytest.param({"priority": 65536}, "priority is 65536; choose 0 to 65535", id="priority"),
         pytest.param({"tags": "21"}, "tags is '21'; give a list", id="tags-that-are-no-list"),
         pytest.param({"tags": [21, 0, 1]}, "tags[1] is 0; choose 1 to 4094", id="tag-0"),
@@ -111,6 +109,7 @@ def test_names_the_one_fault(change: dict[str, t.Any], fault: str) -> None:
         pytest.param(ANY, id="every-frame"),
         pytest.param({**ANY, "ether_type": "0x88f7", "tags": None, **OFF}, id="neither-tags-nor-rate"),
         pytest.param({**ANY, "protocol": "udp", "destination_port": 319}, id="a-port-of-any-address"),
+        pytest.param({**ANY, "destination_port": 53}, id="a-port-of-both-protocols"),
         pytest.param({"source_ip": "fd00::1", "destination_ip": "fd00::/16", "mode": "police"}, id="ipv6"),
         pytest.param({"tags": [], "destination_vm": 0}, id="to-another-vm"),
         pytest.param({**OFF, "mode": False}, id="off-as-yaml-reads-it"),

@@ -43,12 +43,12 @@ OWN: Hostvars = {
         "testbed_management_address": "127.0.0.11",
         "testbed_vms": [
             {"id": 0, "address": "10.20.0.10/24"},
-            {"id": 1, "address": "10.20.0.11/24", "vcpus": 2},
+            {"id": 1, "address": "10.20.0.11/24", "address_v6": "fd20::11/64", "vcpus": 2},
         ],
     },
     "beta": {
         "testbed_management_address": "127.0.0.12",
-        "testbed_vms": [{"id": 2, "address": "10.20.0.22/24"}],
+        "testbed_vms": [{"id": 2, "address": "10.20.0.22/24", "address_v6": "fd20::22/64"}],
     },
     "s1": {},
     "s2": {},
@@ -87,6 +87,8 @@ def test_gives_the_options_of_the_modules(hostvars: Hostvars) -> None:
                 "name": "beta-vm-02",
                 "mac": "02:f4:4e:64:e7:02",
                 "address": "10.20.0.22/24",
+                "address_v6": "fd20::22/64",
+                "mtu": 1500,
                 "memory_mib": 256,
                 "vcpus": 1,
                 "socket": "/run/detnet-testbed/beta/vhost/vm-02.sock",
@@ -97,14 +99,19 @@ def test_gives_the_options_of_the_modules(hostvars: Hostvars) -> None:
         "rules": [
             {
                 "vm": 2,
+                "priority": 0,
                 "protocol": 1,
                 "source_ip": "10.20.0.22",
                 "destination_ip": "10.20.0.11",
                 "source_port": 0,
                 "destination_port": 0,
                 "tags": [11, 11, 1],
+                "tpid": "802.1Q",
+                "mode": "shape",
                 "rate_bps": 1000000,
                 "burst_bits": 100000,
+                "queue_packets": 1024,
+                "queue_bytes": 1048576,
             }
         ],
     }
@@ -113,7 +120,10 @@ def test_gives_the_options_of_the_modules(hostvars: Hostvars) -> None:
 def test_tells_where_a_guest_is_reached(hostvars: Hostvars) -> None:
     assert compile_testbed(hostvars, GROUPS)["guests"]["alpha-vm-01"] == {
         "end_host": "alpha",
+        "id": 1,
+        "mac": "02:8e:d3:f6:ad:01",
         "ip": "10.20.0.11",
+        "ip_v6": "fd20::11",
         "management_address": "127.0.0.11",
         "management_port": 20001,
     }
@@ -125,6 +135,60 @@ def test_names_the_ends_of_each_rule(hostvars: Hostvars) -> None:
         ("alpha", "alpha-vm-01", "beta-vm-02", 17),
         ("beta", "beta-vm-02", "alpha-vm-01", 1),
     ]
+
+
+FLOW = {"from": "alpha-vm-01", "to": "beta-vm-02", "tags": [21, 21, 2]}
+
+
+@pytest.mark.parametrize(
+    ("rule", "match"),
+    [
+        pytest.param(
+            FLOW,
+            {"source_ip": "10.20.0.11", "destination_ip": "10.20.0.22"},
+            id="every-packet-between-the-ends",
+        ),
+        pytest.param(
+            FLOW | {"protocol": "udp", "destination_port": 7, "family": "ipv6"},
+            {"protocol": 17, "source_ip": "fd20::11", "destination_ip": "fd20::22", "destination_port": 7},
+            id="ipv6-from-any-port",
+        ),
+        pytest.param(
+            FLOW | {"ether_type": "ptp", "destination_mac": "01:1b:19:00:00:00"},
+            {"ether_type": 0x88F7, "destination_mac": "01:1b:19:00:00:00"},
+            id="frames-of-a-type",
+        ),
+    ],
+)
+def test_a_rule_matches_what_it_says(
+    hostvars: Hostvars, rule: dict[str, t.Any], match: dict[str, t.Any]
+) -> None:
+    everywhere(hostvars, lambda variables: variables.update(testbed_rules=[rule]))
+    [form] = compile_testbed(hostvars, GROUPS)["end_hosts"]["alpha"]["rules"]
+    assert form == {"vm": 1, "priority": 0, **match, "tags": [21, 21, 2], "tpid": "802.1Q", "mode": "off"}
+
+
+def test_a_rule_takes_the_shapers_terms(hostvars: Hostvars) -> None:
+    terms = {"mode": "shape", "rate_bps": 5, "burst_bits": 6, "queue_packets": 7, "queue_bytes": 8}
+    extra = {"tpid": "802.1ad", "priority": 9}
+    everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(terms | extra))
+    [form] = compile_testbed(hostvars, GROUPS)["end_hosts"]["alpha"]["rules"]
+    assert (terms | extra).items() <= form.items()
+
+
+@pytest.mark.parametrize("tags", [pytest.param(None, id="no-tags"), pytest.param([], id="an-empty-list")])
+@pytest.mark.parametrize("vm", [1, 0])
+def test_a_rule_within_an_end_host_names_the_vm(hostvars: Hostvars, tags: list[int] | None, vm: int) -> None:
+    change = {"from": f"alpha-vm-0{1 - vm}", "to": f"alpha-vm-0{vm}", "tags": tags}
+    everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(change))
+    [form] = compile_testbed(hostvars, GROUPS)["end_hosts"]["alpha"]["rules"]
+    assert (form["vm"], form["destination_vm"], form["tags"]) == (1 - vm, vm, [])
+
+
+def test_the_mtu_is_that_of_all_guests(hostvars: Hostvars) -> None:
+    everywhere(hostvars, lambda variables: variables.update(testbed_mtu=9000))
+    end_hosts = compile_testbed(hostvars, GROUPS)["end_hosts"]
+    assert {vm["mtu"] for host in end_hosts.values() for vm in host["vms"]} == {9000}
 
 
 def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
@@ -164,6 +228,13 @@ def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
             id="a-name-for-an-address",
         ),
         pytest.param("beta", "testbed_vms", {}, "testbed_vms is {}; give a list", id="vms-that-are-no-list"),
+        pytest.param(
+            "beta",
+            "testbed_mtu",
+            9000,
+            "testbed_mtu differs from that of alpha; set it once, in group_vars/all",
+            id="two-mtus",
+        ),
         pytest.param(
             "alpha",
             "testbed_vhost_server",
@@ -229,6 +300,12 @@ def test_refuses_a_variable(
             "testbed_rules", "none", "testbed_rules is 'none'; give a list", id="rules-that-are-no-list"
         ),
         pytest.param("testbed_links", None, "testbed_links is not set; give a list", id="no-links"),
+        pytest.param(
+            "testbed_mtu", 9001, "testbed_mtu is 9001; choose 1280 to 9000 bytes", id="mtu-too-large"
+        ),
+        pytest.param(
+            "testbed_mtu", "9000", "testbed_mtu is '9000'; choose 1280 to 9000 bytes", id="mtu-as-text"
+        ),
         pytest.param(
             "testbed_rule",
             [],
@@ -296,6 +373,24 @@ def test_tells_a_fault_of_all_hosts_once(hostvars: Hostvars, variable: str, valu
                 ("10.20.0.255/24", "the-broadcast-address"),
             )
         ),
+        *(
+            pytest.param(
+                {"id": 3, "address": "10.20.0.13/24", "address_v6": address},
+                f"alpha: testbed_vms[2]: address_v6 is '{address}'; "
+                "give an IPv6 address and prefix, such as fd20::11/64",
+                id=name,
+            )
+            for address, name in (
+                ("fd20::13", "v6-without-prefix"),
+                ("10.20.0.14/24", "v4-as-v6"),
+                ("fe80::1%x/64", "zone"),
+            )
+        ),
+        pytest.param(
+            {"id": 3, "address": "10.20.0.13/24", "address_v6": "fd20::22/64"},
+            "beta-vm-02: its address fd20::22 is also that of alpha-vm-03; give each VM its own",
+            id="an-ipv6-address-of-another-host",
+        ),
         pytest.param(
             {"id": 3, "address": "10.20.0.22/24"},
             "beta-vm-02: its address 10.20.0.22 is also that of alpha-vm-03; give each VM its own",
@@ -360,18 +455,49 @@ def test_management_endpoints_differ_on_one_machine(
             "it leads from a VM to itself; choose another VM as one of its ends",
             id="to-itself",
         ),
-        pytest.param({"protocol": None}, "protocol is missing; add it", id="no-protocol"),
         pytest.param(
-            {"protocol": "ucp"}, "protocol is 'ucp'; choose icmp, tcp, udp or a number", id="protocol-typo"
+            {"protocol": "ucp"},
+            "protocol is 'ucp'; choose icmp, tcp, udp, icmpv6 or a number",
+            id="protocol-typo",
         ),
-        pytest.param({"source_port": None}, "source_port is missing; a rule for udp needs it", id="no-port"),
+        pytest.param({"family": "ip6"}, "family is 'ip6'; choose ipv4 or ipv6", id="family"),
+        pytest.param(
+            {"family": "ipv6", "from": "alpha-vm-00"},
+            "alpha-vm-00 has no address_v6, which a rule for ipv6 needs; give it one",
+            id="no-ipv6-address",
+        ),
+        pytest.param(
+            {"ether_type": "ptp"},
+            "ether_type is ptp, which has no protocol and no source_port and no destination_port; leave one of them out",
+            id="ptp-with-ports",
+        ),
+        pytest.param(
+            {
+                "ether_type": "ptp",
+                "family": "ipv4",
+                **dict.fromkeys(("protocol", "source_port", "destination_port")),
+            },
+            "ether_type is 'ptp', so no address is matched; leave out family or ether_type",
+            id="ptp-with-a-family",
+        ),
+        pytest.param(
+            {"destination_vm": 1}, "unknown key 'destination_vm'; did you mean", id="a-key-that-follows"
+        ),
+        pytest.param({"mode": "drop"}, "mode is 'drop'; choose shape, police, off", id="mode"),
+        pytest.param(
+            {"tags": []},
+            "tags is []; list one tag per network switch on the path, then the destination VM's id",
+            id="no-tags",
+        ),
         pytest.param(
             {"protocol": "icmp", "source_port": None},
             "destination_port is 7, but protocol icmp has no ports; leave it out",
             id="icmp-with-a-port",
         ),
         pytest.param({"rate": 5}, "unknown key 'rate'; did you mean rate_bps?", id="an-unknown-key"),
-        pytest.param({"rate_bps": None}, "rate_bps is None; choose 1 to 400000000000", id="no-rate"),
+        pytest.param(
+            {"rate_bps": None}, "burst_bits is 200000, but rate_bps is not given; add it", id="no-rate"
+        ),
         pytest.param({"tags": [21, 5000, 2]}, "tags[1] is 5000; choose 1 to 4094", id="tag-5000"),
         pytest.param(
             {"tags": [21] * 11}, "tags has 11 tags; choose a path with at most 10", id="eleven-tags"
@@ -416,10 +542,13 @@ def test_refuses_a_rule(hostvars: Hostvars, change: dict[str, t.Any], fault: str
 @pytest.mark.parametrize(
     "tags", [pytest.param([1], id="by-the-id-alone"), pytest.param([11, 1], id="by-a-switch")]
 )
-def test_refuses_a_rule_within_an_end_host(hostvars: Hostvars, tags: list[int]) -> None:
+def test_refuses_tags_within_an_end_host(hostvars: Hostvars, tags: list[int]) -> None:
     change = {"from": "alpha-vm-00", "to": "alpha-vm-01", "tags": tags}
     everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(change))
-    assert faults(hostvars)[0].endswith("delivers nothing between VMs of one end host yet; choose VMs of two")
+    assert faults(hostvars) == [
+        f"testbed_rules[0] (alpha-vm-00 > alpha-vm-01): tags is {tags}, but both VMs are on alpha, whose tagging "
+        "switch delivers between them; leave the tags out"
+    ]
 
 
 def test_refuses_a_rule_to_vm_0(hostvars: Hostvars) -> None:
@@ -452,7 +581,7 @@ def test_refuses_two_rules_with_one_match(hostvars: Hostvars) -> None:
     twin = SHARED["testbed_rules"][0] | {"protocol": 17, "rate_bps": 5}
     everywhere(hostvars, lambda variables: variables["testbed_rules"].append(twin))
     assert faults(hostvars) == [
-        "testbed_rules[2] (alpha-vm-01 > beta-vm-02): it matches the same packets as "
+        "testbed_rules[2] (alpha-vm-01 > beta-vm-02): it matches the same frames as "
         "testbed_rules[0] (alpha-vm-01 > beta-vm-02); keep one of them"
     ]
 

@@ -26,9 +26,16 @@ VM = Vm(
     directory="/state/vm-01",
     management_address="127.0.0.11",
     ssh_authorized_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKmVsC4tuRfvthwRGOKGezKNXMOxKs6C8WB80kNPp3mB me",
+    address_v6="fd20::11/64",
 )
 OTHER = dataclasses.replace(
-    VM, id=2, name="alpha-vm-02", mac="02:00:00:00:00:02", address="10.20.0.12/24", socket="/run/2.sock"
+    VM,
+    id=2,
+    name="alpha-vm-02",
+    mac="02:00:00:00:00:02",
+    address="10.20.0.12/24",
+    address_v6="fd20::12/64",
+    socket="/run/2.sock",
 )
 
 RUNNING = Observed("running", "tcg", VM.description)
@@ -62,6 +69,9 @@ def test_vms_without_faults_are_taken() -> None:
         pytest.param({"address": "10.20.0.0/24"}, "the network's", id="address-of-the-network"),
         pytest.param({"address": "10.20.0.255/24"}, "broadcast", id="address-of-all"),
         pytest.param({"address": "fd00::1/64"}, "not of the form", id="address-of-another-family"),
+        pytest.param({"address_v6": "10.20.0.11/24"}, "not of the form", id="ipv4-as-ipv6"),
+        pytest.param({"address_v6": "fd20::11"}, "no prefix length", id="ipv6-without-prefix"),
+        pytest.param({"mtu": 9001}, "mtu=9001 is outside 1280..9000", id="mtu-too-large"),
         pytest.param({"socket": "vm.sock"}, "no absolute path", id="socket-path-relative"),
         pytest.param({"socket": "/" + "s" * 107}, "longer than 107 bytes", id="socket-path-too-long"),
         pytest.param({"image": "/a\nb"}, "no absolute path", id="image-path-with-newline"),
@@ -94,6 +104,7 @@ def test_a_private_key_is_refused_without_being_shown() -> None:
         pytest.param("name", "name", id="name"),
         pytest.param("mac", "MAC address", id="mac"),
         pytest.param("address", "IP address", id="address"),
+        pytest.param("address_v6", "IPv6 address", id="ipv6-address"),
         pytest.param("socket", "socket", id="socket"),
     ],
 )
@@ -101,6 +112,10 @@ def test_refuses_two_vms_with_the_same(field: str, what: str) -> None:
     second = dataclasses.replace(OTHER, **{field: getattr(VM, field)})
     (problem,) = _vm.problems([VM, second])
     assert problem.startswith(f"VMs {VM.name}, {second.name} have the same {what}")
+
+
+def test_two_vms_without_an_ipv6_address_are_taken() -> None:
+    assert _vm.problems([dataclasses.replace(vm, address_v6="") for vm in (VM, OTHER)]) == []
 
 
 def test_the_same_address_with_another_prefix_is_the_same_address() -> None:

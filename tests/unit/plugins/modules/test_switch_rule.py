@@ -132,7 +132,11 @@ def test_shows_a_thousand_changed_rules_and_counts_the_others(switch: t.Any, run
     wanted = [UDP | {"source_port": port} for port in range(600, 1203)]
     difference = run(switch_rule.main, socket=switch.path, rules=wanted, state="exact")["diff"]
     before, after = (difference[side].splitlines() for side in ("before", "after"))
-    assert (len(before), before[0].split()[3], before[-1]) == (601, "10.0.0.1:0", "and 203 more changed rules")
+    assert (len(before), before[0].split()[3], before[-1]) == (
+        601,
+        "10.0.0.1:0",
+        "and 203 more changed rules",
+    )
     assert (len(after), after[0].split()[3], after[-1]) == (401, "10.0.0.1:600", "and 203 more changed rules")
 
 
