@@ -1,17 +1,12 @@
-"""A real tagging switch with real packets: the switch, its uplink's far end, and guests made of testpmd.
+"""A real tagging switch with real packets: the switch, and around it guests in the test's own process.
 
-Everything runs in one network namespace of its own:
-
-    test -- vm1 <veth> testpmd <vhost-user> switch <veth> wire -- test
-
-so a test puts a frame into the VM's end of the veth, which the guest forwards unchanged, and reads what left by
-the uplink from its far end; and the reverse.
+test -- Guest <vhost-user> switch <vhost-user> Guest -- test
+        of a VM            its uplink is DPDK's net_vhost, with a guest of its own: the wire
 """
 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import functools
 import json
@@ -19,10 +14,12 @@ import os
 import pathlib
 import signal
 import socket
-import struct
 import subprocess
 import time
 import typing as t
+
+from switch_api import validate
+from vhost_guest import PLAIN, Feature, Guest
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,19 +28,10 @@ REPOSITORY = pathlib.Path(__file__).parents[2]
 SOURCE = REPOSITORY / "files" / "dpdk-app"
 BUILD = REPOSITORY / "build" / "dpdk-app"
 
-MACS = {1: "02:00:00:00:00:01", 2: "02:00:00:00:00:02", 3: "02:00:00:00:00:03"}
+MACS = {vm: f"02:00:00:00:00:{vm:02x}" for vm in range(65)}
 IDLE_SLEEP_US = 100
 PATIENCE_S = 10.0
-
-# From linux/if_packet.h; Python's socket module does not have them.
-SOL_PACKET = 263
-PACKET_AUXDATA = 8
-PACKET_IGNORE_OUTGOING = 23
-TP_STATUS_VLAN_VALID = 1 << 4
-CLONE_NEWNET = 0x40000000
-
-Connection = socket.socket
-LIBC = ctypes.CDLL(None, use_errno=True)
+WIRE_RING = 1024  # descriptors
 
 
 class RpcError(Exception):
@@ -63,7 +51,7 @@ def wait_until(what: str, condition: Callable[[], t.Any], timeout_s: float = PAT
         if value:
             return value
         assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.01)
+        time.sleep(0.005)
 
 
 def run(*command: str | os.PathLike[str]) -> str:
@@ -79,107 +67,28 @@ def environment(directory: pathlib.Path) -> dict[str, str]:
 
 @functools.cache
 def build() -> pathlib.Path:
-    """Build the switch, or find it built, and return its program."""
+    """Return the switch's program: what SWITCH_PROGRAM names, as a sanitized build, or else built now."""
+    if given := os.environ.get("SWITCH_PROGRAM"):
+        return pathlib.Path(given)
     if not (BUILD / "build.ninja").exists():
         run("meson", "setup", BUILD, SOURCE)
     run("meson", "compile", "-C", BUILD)
     return BUILD / "dpdk-tagging"
 
 
-class Namespace:
-    """A network namespace with the veth pairs that a test asks for."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-    @contextlib.contextmanager
-    def inside(self) -> Iterator[None]:
-        """Open sockets and read /proc/sys/net as seen in the namespace."""
-        home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-        there = os.open(f"/run/netns/{self.name}", os.O_RDONLY)
-        try:
-            assert LIBC.setns(there, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            yield
-        finally:
-            assert LIBC.setns(home, CLONE_NEWNET) == 0, os.strerror(ctypes.get_errno())
-            os.close(home)
-            os.close(there)
-
-    def add_pair(self, one: str, other: str, mtu: int = 1500) -> None:
-        run("ip", "-n", self.name, "link", "add", one, "mtu", str(mtu), "type", "veth",
-            "peer", "name", other, "mtu", str(mtu))  # fmt: skip
-        for end in (one, other):
-            self.set_link(end, "up")
-
-    def set_link(self, interface: str, state: str) -> None:
-        run("ip", "-n", self.name, "link", "set", interface, state)
-
-
-@contextlib.contextmanager
-def namespace(name: str) -> Iterator[Namespace]:
-    run("ip", "netns", "add", name)
-    try:
-        made = Namespace(name)
-        with made.inside():
-            for scope in ("all", "default"):
-                pathlib.Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")
-        yield made
-    finally:
-        run("ip", "netns", "del", name)
-
-
-class Wire:
-    """One end of a veth pair: whole frames in and out, with the tags that the kernel takes out put back."""
-
-    def __init__(self, where: Namespace, interface: str) -> None:
-        with where.inside():
-            self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
-            self.socket.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
-            self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-            self.socket.bind((interface, 0x0003))
-
-    def send(self, *frames: bytes) -> None:
-        for frame in frames:
-            self.socket.send(frame)
-
-    def receive(self, timeout_s: float = PATIENCE_S) -> bytes | None:
-        """Return the next frame, or None when none came in time."""
-        self.socket.settimeout(timeout_s)
-        try:
-            frame, auxiliary, _flags, _address = self.socket.recvmsg(1 << 16, 256)
-        except (TimeoutError, BlockingIOError):
-            return None
-        for _level, kind, data in auxiliary:
-            if kind != PACKET_AUXDATA:
-                continue
-            status, *_lengths, tci, tpid = struct.unpack("=IIIHHHH", data[:20])
-            if status & TP_STATUS_VLAN_VALID:
-                frame = frame[:12] + struct.pack("!HH", tpid or 0x8100, tci) + frame[12:]
-        return frame
-
-    def drain(self) -> None:
-        while self.receive(0) is not None:
-            pass
-
-    def close(self) -> None:
-        self.socket.close()
-
-
-def passes(frame: bytes, sender: Wire, receiver: Wire) -> bool:
-    """Send the frame, and tell whether anything arrives soon."""
-    sender.send(frame)
-    return receiver.receive(0.1) is not None
-
-
 @dataclasses.dataclass
 class Switch:
-    """A switch process; it may be ended and started again with the same state."""
+    """A switch process; it may be ended and started again with the same state.
+
+    uplink: the EAL's device, as net_af_packet0,iface=uplink. where: a network namespace.
+    arguments: more of the switch's own.
+    """
 
     directory: pathlib.Path
-    where: Namespace | None = None
     uplink: str | None = None
     arguments: tuple[str, ...] = ()
+    where: str | None = None
+    data_cores: int = 1
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -188,7 +97,7 @@ class Switch:
 
     @property
     def state(self) -> pathlib.Path:
-        return self.directory / "state" / "state.json"
+        return self.directory / "state" / "state.db"
 
     @property
     def log(self) -> str:
@@ -199,11 +108,15 @@ class Switch:
 
     def command(self) -> list[str]:
         """The whole command line, the namespace included."""
-        device = ["--vdev", f"net_af_packet0,iface={self.uplink}"] if self.uplink else []
+        # Processor 0 is for control and the test, the others are for data.
+        processors = max(1, (os.cpu_count() or 1) - 1)
+        lcores = ",".join(
+            ["0@0", *(f"{n}@{1 + (n - 1) % processors}" for n in range(1, self.data_cores + 1))]
+        )
+        device = ["--vdev", self.uplink] if self.uplink else []
         return [
-            *(["ip", "netns", "exec", self.where.name] if self.where else []),
-            str(build()), "--lcores", "0@0,1@1", "--in-memory", "--no-pci", "--no-telemetry",
-            "--file-prefix", self.directory.name, *device, "--",
+            *(["ip", "netns", "exec", self.where] if self.where else []),
+            str(build()), "--lcores", lcores, "--in-memory", "--no-pci", "--file-prefix", "switch", *device, "--",
             "--name", "alpha", "--control-socket", str(self.socket), "--vhost-dir", str(self.directory),
             "--state", str(self.state), "--idle-sleep-us", str(IDLE_SLEEP_US),
             "--uplink-port", "0" if self.uplink else "none", *self.arguments,
@@ -240,15 +153,17 @@ class Switch:
         return self.process.wait(PATIENCE_S)
 
     def call(self, method: str, **params: t.Any) -> dict[str, t.Any]:
+        """Return the result, which is as the API's description says; raise RpcError for an error."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer = json.loads(self.say(json.dumps(request).encode() + b"\n"))
+        validate(method, answer)
         if "error" in answer:
             raise RpcError(answer["error"])
         result: dict[str, t.Any] = answer["result"]
         return result
 
-    def connect(self) -> Connection:
-        client = Connection(socket.AF_UNIX)
+    def connect(self) -> socket.socket:
+        client = socket.socket(socket.AF_UNIX)
         client.connect(str(self.socket))
         client.settimeout(PATIENCE_S)
         return client
@@ -279,6 +194,10 @@ class Switch:
                     found[name] = found.get(name, 0) + count
         return found
 
+    def buffers_in_use(self) -> int:
+        in_use: int = self.call("stats.get")["buffers"]["in_use"]
+        return in_use
+
 
 @contextlib.contextmanager
 def running(switch: Switch) -> Iterator[Switch]:
@@ -290,68 +209,57 @@ def running(switch: Switch) -> Iterator[Switch]:
             switch.end()
 
 
-def is_forwarding(process: subprocess.Popen[bytes], log: pathlib.Path) -> bool:
-    assert process.poll() is None, f"testpmd ended with {process.returncode}:\n{log.read_text()}"
-    return "nb forwarding ports" in log.read_text()
-
-
-@contextlib.contextmanager
-def guests(where: Namespace, switch: Switch, vms: dict[int, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run one testpmd that is the guest of each VM, between its vhost-user socket and the interface `guestN`.
-
-    vms: VM id -> which side serves the socket, "switch" or "qemu" (which is the guest's side).
-    """
-    devices = []
-    for vm, server in vms.items():
-        serving = ",server=1" if server == "qemu" else ""
-        devices += [
-            "--vdev", f"net_virtio_user{vm},path={switch.vhost(vm)},mac={MACS[vm]},queues=1,queue_size=256{serving}",
-            "--vdev", f"net_pcap{vm},rx_iface_in=guest{vm},tx_iface=guest{vm}",
-        ]  # fmt: skip
-    command = [
-        "ip", "netns", "exec", where.name, "stdbuf", "-oL", "dpdk-testpmd",
-        "--lcores", "0@0,1@0", "--in-memory", "--no-pci", "--no-telemetry",
-        "--single-file-segments", "--file-prefix", f"{switch.directory.name}-guest", *devices,
-        "--", "--auto-start", "--forward-mode=io", "--mbuf-size=4352", "--total-num-mbufs=4096",
-        "--stats-period=3600",
-    ]  # fmt: skip
-    with (switch.directory / "guest.log").open("wb") as log:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(switch.directory)
-        )
-    try:
-        wait_until("the guests forward", lambda: is_forwarding(process, switch.directory / "guest.log"))
-        for vm in vms:
-            wait_until(f"the guest of VM {vm} is connected", functools.partial(switch.is_connected, vm))
-        yield process
-    finally:
-        process.send_signal(signal.SIGCONT)
-        process.terminate()
-        process.wait(PATIENCE_S)
-
-
 @dataclasses.dataclass
 class Bench:
     """A switch between its wire and its guests."""
 
-    where: Namespace
     switch: Switch
-    wire: Wire
-    vms: dict[int, Wire]
-    guest: subprocess.Popen[bytes]
+    wire: Guest
+    vms: dict[int, Guest]
+
+    def join(self, vm: int, server: str = "switch", features: Feature = PLAIN) -> Guest:
+        """Add a VM with its guest."""
+        guest = self.vms[vm] = Guest(self.switch.vhost(vm), features)
+        if server == "qemu":
+            guest.listen()  # before the switch looks for it: it looks again only after a second
+        self.switch.add_port(vm, server)
+        guest.open()
+        wait_until(f"the guest of VM {vm} is connected", lambda: self.switch.is_connected(vm))
+        return guest
+
+    def reset(self) -> None:
+        """Leave nothing under way, no rule and no count."""
+        self.switch.call("rule.replace", rules=[])
+        self.wait_idle()
+        for guest in (self.wire, *self.vms.values()):
+            guest.wait_taken()
+            guest.drain()
+        self.switch.call("stats.reset")
+
+    def wait_idle(self) -> None:
+        """Wait until the switch holds no frame."""
+        wait_until("every buffer is free", lambda: self.switch.buffers_in_use() == 0)
 
 
 @contextlib.contextmanager
 def bench(
-    where: Namespace, directory: pathlib.Path, vms: dict[int, str], uplink: str | None = "uplink"
+    directory: pathlib.Path, vms: dict[int, str], *, arguments: tuple[str, ...] = (), data_cores: int = 1
 ) -> Iterator[Bench]:
-    where.add_pair("uplink", "wire")
-    for vm in vms:
-        where.add_pair(f"vm{vm}", f"guest{vm}", mtu=3500)
-    with running(Switch(directory, where, uplink)) as switch, contextlib.ExitStack() as stack:
-        for vm, server in vms.items():
-            switch.add_port(vm, server)
-        wires = {name: stack.enter_context(contextlib.closing(Wire(where, name)))
-                 for name in ["wire", *(f"vm{vm}" for vm in vms)]}  # fmt: skip
-        guest = stack.enter_context(guests(where, switch, vms))
-        yield Bench(where, switch, wires["wire"], {vm: wires[f"vm{vm}"] for vm in vms}, guest)
+    """Run a switch with its wire and a guest for each VM.
+
+    vms: VM id -> which side serves the socket, "switch" or "qemu" (which is the guest's side).
+    """
+    path = directory / "wire.sock"
+    switch = Switch(directory, f"net_vhost0,iface={path},client=1", arguments, data_cores=data_cores)
+    wire = Guest(path, ring_size=WIRE_RING)
+    made = Bench(switch, wire, {})
+    try:
+        wire.listen()
+        with running(switch):
+            wire.open()
+            for vm, server in vms.items():
+                made.join(vm, server)
+            yield made
+    finally:
+        for guest in (wire, *made.vms.values()):
+            guest.close()

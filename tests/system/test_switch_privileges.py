@@ -8,7 +8,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from switch_fixtures import Switch, namespace, running
+from kernel_fixtures import UPLINK, namespace
+from switch_fixtures import Switch, running
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +28,12 @@ def capabilities(pid: int, kind: str) -> list[int]:
 
 
 @pytest.fixture(
-    params=[pytest.param("uplink", id="with an uplink"), pytest.param(None, id="without an uplink")]
+    params=[pytest.param(UPLINK, id="with an uplink"), pytest.param(None, id="without an uplink")]
 )
 def switch(request: t.Any, tmp_path: Path) -> Iterator[Switch]:
     with namespace(f"privileges-{os.getpid()}") as where:
         where.add_pair("uplink", "wire")
-        with running(Switch(tmp_path, where, request.param)) as made:
+        with running(Switch(tmp_path, request.param, where=where.name)) as made:
             yield made
 
 
