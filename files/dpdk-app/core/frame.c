@@ -2,47 +2,25 @@
 
 #include <string.h>
 
+#include "core/bytes.h"
+#include "core/frame_ip.h"
+#include "core/tags.h"
+
 enum {
 	ETHER_TYPE_AT = 2 * MAC_LEN,
 	IPV4_MIN_LEN = 20,
 	IPV4_FRAGMENT_MASK = 0x3fff, // "more fragments" and the offset
+	IPV4_LEN = 4,		     // of an address
 	ARP_LEN = 28,
 	ARP_ETHERNET = 1,
-	TCP_MIN_LEN = 20,
-	UDP_LEN = 8,
 };
-
-static uint16_t be16(const uint8_t *at) {
-	return (uint16_t)(at[0] << 8 | at[1]);
-}
-
-static uint32_t be32(const uint8_t *at) {
-	return (uint32_t)be16(at) << 16 | be16(at + 2);
-}
 
 static bool is_tag(uint16_t ether_type) {
 	return ether_type == TPID_8021Q || ether_type == TPID_8021AD || ether_type == TPID_QINQ;
 }
 
-static enum drop read_ports(const uint8_t *l4, size_t len, struct frame *frame) {
-	size_t needed = 0;
-
-	if (frame->protocol == PROTOCOL_TCP)
-		needed = TCP_MIN_LEN;
-	else if (frame->protocol == PROTOCOL_UDP)
-		needed = UDP_LEN;
-	else
-		return KEEP;
-
-	if (len < needed)
-		return DROP_TRUNCATED;
-
-	frame->source_port = be16(l4);
-	frame->destination_port = be16(l4 + 2);
-	return KEEP;
-}
-
-static enum drop read_ipv4(const uint8_t *ip, size_t len, struct frame *frame) {
+// RFC 791.
+static enum drop read_ipv4(const uint8_t *ip, size_t len, struct match_key *key) {
 	if (len < IPV4_MIN_LEN)
 		return DROP_TRUNCATED;
 
@@ -53,74 +31,92 @@ static enum drop read_ipv4(const uint8_t *ip, size_t len, struct frame *frame) {
 		return DROP_MALFORMED;
 	if (total_len > len)
 		return DROP_TRUNCATED;
-	if (be16(ip + 6) & IPV4_FRAGMENT_MASK)
-		return DROP_FRAGMENT;
 
-	frame->protocol = ip[9];
-	frame->source_ip = be32(ip + 12);
-	frame->destination_ip = be32(ip + 16);
-	return read_ports(ip + header_len, total_len - header_len, frame);
+	key->kind = KIND_IP;
+	key->protocol = ip[9];
+	memcpy(key->source_ip, ip + 12, IPV4_LEN);
+	memcpy(key->destination_ip, ip + 16, IPV4_LEN);
+
+	if (be16(ip + 6) & IPV4_FRAGMENT_MASK) {
+		key->kind |= KIND_FRAGMENT;
+		return KEEP;
+	}
+	return read_ports(ip + header_len, total_len - header_len, key);
 }
 
+// RFC 826, of IPv4 over Ethernet.
 static enum drop read_arp(const uint8_t *arp, size_t len, const uint8_t mac[MAC_LEN],
-			  struct frame *frame) {
+			  struct match_key *key) {
 	if (len < ARP_LEN)
 		return DROP_TRUNCATED;
 	if (be16(arp) != ARP_ETHERNET || be16(arp + 2) != ETHER_IPV4 || arp[4] != MAC_LEN ||
-	    arp[5] != sizeof(frame->source_ip))
+	    arp[5] != IPV4_LEN)
 		return DROP_MALFORMED;
 	if (memcmp(arp + 8, mac, MAC_LEN) != 0)
 		return DROP_ARP_SENDER;
 
-	frame->source_ip = be32(arp + 14);
-	frame->destination_ip = be32(arp + 24);
+	key->kind = KIND_NEIGHBOUR;
+	memcpy(key->source_ip, arp + 14, IPV4_LEN);
+	memcpy(key->destination_ip, arp + 24, IPV4_LEN);
 	return KEEP;
 }
 
 enum drop frame_from_vm(const uint8_t *data, size_t len, const uint8_t mac[MAC_LEN],
-			struct frame *frame) {
+			struct match_key *key) {
 	if (len < ETHER_HEADER_LEN)
 		return DROP_TRUNCATED;
 	if (memcmp(data + MAC_LEN, mac, MAC_LEN) != 0)
 		return DROP_SOURCE_MAC;
 
-	*frame = (struct frame){.ether_type = be16(data + ETHER_TYPE_AT)};
+	const uint16_t ether_type = be16(data + ETHER_TYPE_AT);
+
+	*key = (struct match_key){.ether_type = ether_type};
+	memcpy(key->destination_mac, data, MAC_LEN);
 	data += ETHER_HEADER_LEN;
 	len -= ETHER_HEADER_LEN;
 
-	if (is_tag(frame->ether_type))
+	if (ether_type == ETHER_IPV4)
+		return read_ipv4(data, len, key);
+	if (ether_type == ETHER_IPV6)
+		return read_ipv6(data, len, mac, key);
+	if (ether_type == ETHER_ARP)
+		return read_arp(data, len, mac, key);
+	if (is_tag(ether_type))
 		return DROP_GUEST_TAGGED;
-	if (frame->ether_type == ETHER_IPV4)
-		return read_ipv4(data, len, frame);
-	if (frame->ether_type == ETHER_ARP)
-		return read_arp(data, len, mac, frame);
-	return DROP_ETHER_TYPE;
+	if (ether_type < ETHER_TYPE_MIN) {
+		key->ether_type = 0;
+		return ether_type <= len ? KEEP : DROP_TRUNCATED;
+	}
+	return KEEP;
+}
+
+enum drop frame_unmatched(const struct match_key *key) {
+	if (key->kind & KIND_FRAGMENT)
+		return DROP_FRAGMENT;
+	if (key->kind & KIND_NEIGHBOUR)
+		return key->kind & KIND_IP ? DROP_ND_NO_RULE : DROP_ARP_NO_RULE;
+	return DROP_NO_RULE;
 }
 
 enum drop frame_from_uplink(const uint8_t *data, size_t len, struct arrival *arrival) {
 	if (len < ETHER_HEADER_LEN)
 		return DROP_TRUNCATED;
-	if (be16(data + ETHER_TYPE_AT) != TPID_8021Q)
-		return DROP_UNTAGGED;
+
+	const uint16_t tpid = be16(data + ETHER_TYPE_AT);
+
+	*arrival = (struct arrival){.destination_mac = data};
+	if (tpid != TPID_8021Q && tpid != TPID_8021AD)
+		return KEEP;
 	if (len < ETHER_HEADER_LEN + TAG_LEN)
 		return DROP_TRUNCATED;
-
-	const uint16_t ether_type = be16(data + ETHER_TYPE_AT + TAG_LEN);
-
-	if (is_tag(ether_type))
+	if (is_tag(be16(data + ETHER_TYPE_AT + TAG_LEN)))
 		return DROP_EXTRA_TAGS;
 
-	*arrival = (struct arrival){
-		.vm = be16(data + ETHER_HEADER_LEN) & VID_MASK,
-		.is_arp = ether_type == ETHER_ARP,
-		.destination_mac = data,
-	};
+	arrival->tagged = true;
+	arrival->vm = be16(data + ETHER_HEADER_LEN) & VID_MASK;
 	return KEEP;
 }
 
-bool arrival_is_for(const struct arrival *arrival, const uint8_t mac[MAC_LEN]) {
-	static const uint8_t broadcast[MAC_LEN] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-
-	return memcmp(arrival->destination_mac, mac, MAC_LEN) == 0 ||
-	       (arrival->is_arp && memcmp(arrival->destination_mac, broadcast, MAC_LEN) == 0);
+bool frame_is_for(const uint8_t *destination_mac, const uint8_t mac[MAC_LEN]) {
+	return (destination_mac[0] & 1) != 0 || memcmp(destination_mac, mac, MAC_LEN) == 0;
 }

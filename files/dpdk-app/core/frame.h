@@ -9,9 +9,11 @@
 
 enum {
 	ETHER_HEADER_LEN = 14,
+	ETHER_TYPE_MIN = 0x0600, // what is below is a length (IEEE 802.3, clause 3.2.6)
 };
 
-// Reads a frame that came from the VM with this MAC: *key is what rules match.
+// Reads a frame that came from the VM with this MAC: *key is what rules match. A frame with a
+// length in place of an EtherType has the EtherType 0.
 //
 // Nothing behind data[len - 1] is read, whatever the frame says of its own lengths.
 // Returns KEEP, or the reason to drop the frame; *key is whole only with KEEP.
@@ -23,8 +25,8 @@ enum drop frame_unmatched(const struct match_key *key);
 
 // What a frame from the uplink says about where it goes.
 struct arrival {
-	bool tagged;
-	uint16_t vm; // the VLAN id of its only tag, if it has one
+	bool tagged;			// its outermost tag is TPID_8021Q or TPID_8021AD
+	uint16_t vm;			// the VLAN id of its only tag, 0..4095, if it has one
 	const uint8_t *destination_mac; // in the frame
 };
 
