@@ -159,7 +159,8 @@ def match_line(rule: t.Mapping[str, t.Any]) -> str:
 
 def _end(rule: t.Mapping[str, t.Any], address: str, port: str) -> str:
     name = str(rule.get(address, "any"))
-    if rule.get("protocol") is not None and rule["protocol"] not in PROTOCOLS_WITH_PORTS or port not in rule:
+    portless = "protocol" in rule and rule["protocol"] not in PROTOCOLS_WITH_PORTS
+    if portless or port not in rule:
         return name
     return f"[{name}]:{rule[port]}" if ":" in name else f"{name}:{rule[port]}"
 

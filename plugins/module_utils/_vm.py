@@ -144,15 +144,10 @@ def _faults(vm: Vm) -> t.Iterator[str]:
         yield f"the id {vm.id} is outside 0..{MAX_ID}; choose one inside"
     if not NAME.fullmatch(vm.name):
         yield "the name is no host name; use at most 63 of a-z, 0-9 and inner hyphens"
-    if vm.memory_mib < 1 or vm.vcpus < 1:
-        yield f"memory_mib={vm.memory_mib}, vcpus={vm.vcpus} must be at least 1; correct them"
-    if vm.queue_size not in QUEUE_SIZES:
-        yield f"queue_size={vm.queue_size} is none of {', '.join(map(str, QUEUE_SIZES))}; choose one of them"
+    yield from _size_faults(vm)
     yield from _mac_faults(vm.mac)
     yield from _address_faults(vm.address)
     yield from _address_v6_faults(vm.address_v6)
-    if vm.mtu not in MTU:
-        yield f"mtu={vm.mtu} is outside {MTU[0]}..{MTU[-1]}; choose one inside"
     for what, path in (("socket", vm.socket), ("image", vm.image), ("state_dir", vm.directory)):
         if not os.path.isabs(path) or any(ord(character) < ord(" ") for character in path):
             yield f"{what} {path!r} is no absolute path of printable characters; correct it"
@@ -168,6 +163,15 @@ def _faults(vm: Vm) -> t.Iterator[str]:
     if not vm.ssh_authorized_key or not all(map(PUBLIC_KEY.fullmatch, vm.ssh_authorized_key.splitlines())):
         # Never show the value: it may be a private key.
         yield "ssh_authorized_key is no list of OpenSSH public keys, one a line; give what a .pub file has"
+
+
+def _size_faults(vm: Vm) -> t.Iterator[str]:
+    if vm.memory_mib < 1 or vm.vcpus < 1:
+        yield f"memory_mib={vm.memory_mib}, vcpus={vm.vcpus} must be at least 1; correct them"
+    if vm.queue_size not in QUEUE_SIZES:
+        yield f"queue_size={vm.queue_size} is none of {', '.join(map(str, QUEUE_SIZES))}; choose one of them"
+    if vm.mtu not in MTU:
+        yield f"mtu={vm.mtu} is outside {MTU[0]}..{MTU[-1]}; choose one inside"
 
 
 def _mac_faults(mac: str) -> t.Iterator[str]:

@@ -128,8 +128,8 @@ stats:
       type: dict
     rules:
       description:
-        - For each rule what left by it and what was dropped, C(queue) with what waits now, and C(delay) with a histogram
-          of how long frames waited.
+        - For each rule what left by it and what was dropped, C(queue) with what waits now, and C(delay) with a
+          histogram of how long frames waited.
       type: list
       elements: dict
     cores:

@@ -88,10 +88,10 @@ class MemorySwitch:
         self.generation += 1
         return {"result": {"generation": self.generation}}
 
-    def switch_info(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    def switch_info(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"name": "dpdk-tagging", "ports": len(self.ports), "rules": len(self.rules)}
 
-    def port_list(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    def port_list(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {
             "ports": [{**port, "socket": "/x", "connected": True} for _vm, port in sorted(self.ports.items())]
         }
@@ -106,10 +106,10 @@ class MemorySwitch:
             "generation": self.generation,
         }
 
-    def stats_get(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    def stats_get(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"vms": [], "uplink": {}, "rules": []}
 
-    def trace(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
+    def trace(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"steps": [], "verdict": "dropped", "drop": "no_rule"}
 
 

@@ -132,26 +132,48 @@ TERMS = "tags 21,21,1 rate 10000000 bit/s burst 120000 bit"
     ("change", "line"),
     [
         pytest.param({}, f"vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 {TERMS}", id="udp"),
-        pytest.param({"protocol": 1, "source_port": 0, "destination_port": 0},
-                     f"vm 1 icmp 10.20.0.11 > 10.20.0.21 {TERMS}", id="icmp"),
-        pytest.param({"protocol": 47, "source_port": 0, "destination_port": 0},
-                     f"vm 1 protocol 47 10.20.0.11 > 10.20.0.21 {TERMS}", id="a-protocol-without-a-name"),
-        pytest.param({"source_ip": None, "source_port": None}, f"vm 1 udp any > 10.20.0.21:6000 {TERMS}", id="from-any"),
-        pytest.param({"source_ip": "fd00::1", "destination_ip": "fd00::/32", "destination_port": None},
-                     f"vm 1 udp [fd00::1]:5000 > fd00::/32 {TERMS}", id="ipv6"),
+        pytest.param(
+            {"protocol": 1, "source_port": 0, "destination_port": 0},
+            f"vm 1 icmp 10.20.0.11 > 10.20.0.21 {TERMS}",
+            id="icmp",
+        ),
+        pytest.param(
+            {"protocol": 47, "source_port": 0, "destination_port": 0},
+            f"vm 1 protocol 47 10.20.0.11 > 10.20.0.21 {TERMS}",
+            id="a-protocol-without-a-name",
+        ),
+        pytest.param(
+            {"source_ip": None, "source_port": None}, f"vm 1 udp any > 10.20.0.21:6000 {TERMS}", id="from-any"
+        ),
+        pytest.param(
+            {"source_ip": "fd00::1", "destination_ip": "fd00::/32", "destination_port": None},
+            f"vm 1 udp [fd00::1]:5000 > fd00::/32 {TERMS}",
+            id="ipv6",
+        ),
         pytest.param(ANY, f"vm 1 any frame {TERMS}", id="everything"),
-        pytest.param(ANY | {"ether_type": "ptp", "destination_mac": "01:1b:19:00:00:00"},
-                     f"vm 1 to 01:1b:19:00:00:00 ptp {TERMS}", id="ptp"),
+        pytest.param(
+            ANY | {"ether_type": "ptp", "destination_mac": "01:1b:19:00:00:00"},
+            f"vm 1 to 01:1b:19:00:00:00 ptp {TERMS}",
+            id="ptp",
+        ),
         pytest.param(ANY | {"ether_type": 0x9999}, f"vm 1 0x9999 {TERMS}", id="an-ether-type-without-a-name"),
-        pytest.param(ANY | {"priority": 9, "mode": "police", "tpid": "802.1ad"},
-                     "vm 1 any frame priority 9 802.1ad tags 21,21,1 police rate 10000000 bit/s burst 120000 bit",
-                     id="police"),
-        pytest.param(ANY | {"tags": [], "rate_bps": None, "burst_bits": None, "destination_vm": 4},
-                     "vm 1 any frame to vm 4 no tags no rate", id="to-another-vm"),
-        pytest.param({"queue_packets": 9}, f"vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 {TERMS} "
-                     "queue 9 packets 1048576 bytes", id="a-short-queue"),
+        pytest.param(
+            ANY | {"priority": 9, "mode": "police", "tpid": "802.1ad"},
+            "vm 1 any frame priority 9 802.1ad tags 21,21,1 police rate 10000000 bit/s burst 120000 bit",
+            id="police",
+        ),
+        pytest.param(
+            ANY | {"tags": [], "rate_bps": None, "burst_bits": None, "destination_vm": 4},
+            "vm 1 any frame to vm 4 no tags no rate",
+            id="to-another-vm",
+        ),
+        pytest.param(
+            {"queue_packets": 9},
+            f"vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 {TERMS} queue 9 packets 1048576 bytes",
+            id="a-short-queue",
+        ),
     ],
-)  # fmt: skip
+)
 def test_reads_as_a_line(change: dict[str, t.Any], line: str) -> None:
     assert one_line(normal(GIVEN | change)) == line
 

@@ -468,7 +468,8 @@ def test_management_endpoints_differ_on_one_machine(
         ),
         pytest.param(
             {"ether_type": "ptp"},
-            "ether_type is ptp, which has no protocol and no source_port and no destination_port; leave one of them out",
+            "ether_type is ptp, which has no protocol and no source_port and no destination_port; "
+            "leave one of them out",
             id="ptp-with-ports",
         ),
         pytest.param(

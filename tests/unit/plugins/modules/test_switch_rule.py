@@ -48,20 +48,32 @@ def sent(method: str, *rules: Rule, **params: t.Any) -> tuple[str, dict[str, t.A
 @pytest.mark.parametrize(
     ("has", "rules", "state", "changes", "after"),
     [
-        pytest.param([], [UDP, ICMP], "present", sent("rule.set", ICMP, UDP), [ICMP, UDP], id="sets-all-at-once"),
+        pytest.param(
+            [], [UDP, ICMP], "present", sent("rule.set", ICMP, UDP), [ICMP, UDP], id="sets-all-at-once"
+        ),
         pytest.param([UDP], [UDP], "present", None, [UDP], id="idempotent"),
         pytest.param([UDP], [UDP | {"protocol": "udp"}], "present", None, [UDP], id="a-protocol-by-name"),
         pytest.param([UDP], [FASTER], "present", sent("rule.set", FASTER), [FASTER], id="updates"),
-        pytest.param([UDP], [UDP, ICMP], "present", sent("rule.set", ICMP), [ICMP, UDP], id="sets-what-is-missing"),
-        pytest.param([UDP], [ICMP], "present", sent("rule.set", ICMP), [ICMP], id="present-leaves-others-alone"),
+        pytest.param(
+            [UDP], [UDP, ICMP], "present", sent("rule.set", ICMP), [ICMP, UDP], id="sets-what-is-missing"
+        ),
+        pytest.param(
+            [UDP], [ICMP], "present", sent("rule.set", ICMP), [ICMP], id="present-leaves-others-alone"
+        ),
         pytest.param([UDP, ICMP], [UDP], "absent", sent("rule.delete", MATCH), [], id="deletes"),
-        pytest.param([UDP], [MATCH], "absent", sent("rule.delete", MATCH), [], id="deletes-by-the-match-alone"),
+        pytest.param(
+            [UDP], [MATCH], "absent", sent("rule.delete", MATCH), [], id="deletes-by-the-match-alone"
+        ),
         pytest.param([ICMP], [UDP], "absent", None, [], id="absent-is-idempotent"),
-        pytest.param([ICMP], [UDP], "exact", sent("rule.replace", UDP), [UDP], id="exact-replaces-in-one-step"),
+        pytest.param(
+            [ICMP], [UDP], "exact", sent("rule.replace", UDP), [UDP], id="exact-replaces-in-one-step"
+        ),
         pytest.param([ICMP, UDP], [UDP, ICMP], "exact", None, [ICMP, UDP], id="exact-is-idempotent"),
-        pytest.param([ICMP, UDP], [], "exact", sent("rule.replace"), [], id="exact-without-rules-deletes-all"),
+        pytest.param(
+            [ICMP, UDP], [], "exact", sent("rule.replace"), [], id="exact-without-rules-deletes-all"
+        ),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize(
     "check_mode", [pytest.param(False, id="acting"), pytest.param(True, id="predicting")]
 )
@@ -143,10 +155,16 @@ def test_shows_a_thousand_changed_rules_and_counts_the_others(switch: t.Any, run
 def test_a_hundred_thousand_rules_are_one_request_that_the_switch_reads(switch: t.Any, run: t.Any) -> None:
     """Two tags and ten-digit rates: the size is what counts, so a thousandth is sent and multiplied."""
     rules = [
-        UDP | {"source_ip": f"203.0.113.{n}", "destination_ip": "203.0.113.254", "source_port": 50000,
-               "rate_bps": 10**9, "burst_bits": 10**6}
+        UDP
+        | {
+            "source_ip": f"203.0.113.{n}",
+            "destination_ip": "203.0.113.254",
+            "source_port": 50000,
+            "rate_bps": 10**9,
+            "burst_bits": 10**6,
+        }
         for n in range(100)
-    ]  # fmt: skip
+    ]
     assert run(switch_rule.main, socket=switch.path, rules=rules, state="exact")["changed"]
     [(_method, params)] = switch.changes
     assert len(json.dumps(params["rules"], separators=(",", ":"))) * 1000 < 32 << 20
