@@ -18,27 +18,28 @@
 #include <rte_log.h>
 #include <rte_mbuf.h>
 
+#include "control/control.h"
 #include "control/log.h"
-#include "control/methods.h"
-#include "control/server.h"
 #include "datapath/grace.h"
 #include "datapath/ports.h"
 #include "datapath/rules.h"
+#include "datapath/uplink.h"
+#include "datapath/uplink_plan.h"
+#include "datapath/worker.h"
+#include "options.h"
 #include "privilege.h"
 
-enum {
-	EXIT_ARGUMENTS = 2,
-	BUFFERS = 16383,
-	BUFFER_CACHE = 256,
-};
+enum { EXIT_ARGUMENTS = 2 };
 
 // Signals are read by the control loop; every other thread inherits the mask.
-static int end_signals(void) {
+static int catch_signals(void) {
 	sigset_t signals;
 
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGUSR1);
+	sigaddset(&signals, SIGUSR2);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
 	return signalfd(-1, &signals, SFD_CLOEXEC);
@@ -63,11 +64,10 @@ static int start_eal(int argc, char *argv[], char *why, size_t why_size) {
 			 rte_strerror(rte_errno));
 		return EXIT_FAILURE;
 	}
-	if (rte_lcore_count() != 2) {
+	if (rte_lcore_count() < 2) {
 		snprintf(why, why_size,
-			 "Cannot use %u cores: one is for control, one for data; give the EAL two, "
-			 "like --lcores 0@0,1@1",
-			 rte_lcore_count());
+			 "Cannot use one core: one is for control, each other one for data; give "
+			 "the EAL two or more, like --lcores 0@0,1@1");
 		return EXIT_ARGUMENTS;
 	}
 	return EXIT_SUCCESS;
@@ -75,7 +75,7 @@ static int start_eal(int argc, char *argv[], char *why, size_t why_size) {
 
 struct opening {
 	struct uplink *uplink;
-	int port; // or UPLINK_NONE
+	const struct uplink_terms *terms;
 	struct rte_mempool *pool;
 	bool done;
 	char cause[300];
@@ -84,34 +84,49 @@ struct opening {
 static void open_uplink(void *of) {
 	struct opening *opening = of;
 
-	opening->done = opening->port == UPLINK_NONE ||
-			uplink_open(opening->uplink, (uint16_t)opening->port, opening->pool,
-				    opening->cause, sizeof(opening->cause));
+	opening->done = uplink_open(opening->uplink, opening->terms, opening->pool, opening->cause,
+				    sizeof(opening->cause));
 }
 
-static int start_data_path(struct worker *worker, const struct options *options, char *why,
+static bool start_uplink(const struct options *options, struct worker_terms *terms, char *why,
+			 size_t why_size) {
+	const struct uplink_terms uplink_terms = {
+		.port = (uint16_t)options->uplink_port,
+		.mtu = terms->mtu,
+		.cores = (uint16_t)(rte_lcore_count() - 1),
+	};
+	struct opening opening = {
+		.uplink = terms->uplink, .terms = &uplink_terms, .pool = terms->pool};
+
+	if (options->uplink_port == UPLINK_NONE)
+		return true;
+	privilege_use(open_uplink, &opening);
+	if (!opening.done)
+		snprintf(why, why_size, "Cannot open the uplink: %s", opening.cause);
+	return opening.done;
+}
+
+// Half of all buffers may hold frames that wait, so that the others keep the traffic going.
+static int start_data_path(const struct options *options, struct worker_terms *terms, char *why,
 			   size_t why_size) {
-	worker->idle_sleep_us = options->idle_sleep_us;
-	worker->pool = rte_pktmbuf_pool_create("frames", BUFFERS, BUFFER_CACHE, 0,
-					       RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (worker->pool == NULL || !grace_init() || !rules_init()) {
-		snprintf(why, why_size, "Cannot get memory: %s; reserve more hugepages",
-			 rte_strerror(rte_errno));
+	const unsigned cores = rte_lcore_count() - 1;
+	const unsigned buffers = options->buffers > 0 ? options->buffers : cores * BUFFERS_PER_CORE;
+
+	terms->hz = rte_get_tsc_hz();
+	terms->idle_sleep_us = options->idle_sleep_us;
+	terms->mtu = (uint16_t)options->mtu;
+	terms->accept_untagged = options->accept_untagged;
+	terms->buffers = buffers / 2;
+	terms->vm_buffers = options->vm_buffers > 0 ? options->vm_buffers : terms->buffers / 2;
+	terms->pool = frames_create(buffers, frame_room(terms->mtu));
+	if (terms->pool == NULL || !grace_init() || !rules_init() || !workers_init(terms)) {
+		snprintf(why, why_size,
+			 "Cannot get memory for %u frames of %u bytes and the rest: %s; reserve "
+			 "more hugepages, or give fewer --buffers",
+			 buffers, frame_room(terms->mtu), rte_strerror(rte_errno));
 		return EXIT_FAILURE;
 	}
-
-	struct opening opening = {
-		.uplink = worker->uplink,
-		.port = options->uplink_port,
-		.pool = worker->pool,
-	};
-
-	privilege_use(open_uplink, &opening);
-	if (!opening.done) {
-		snprintf(why, why_size, "Cannot open the uplink: %s", opening.cause);
-		return EXIT_ARGUMENTS;
-	}
-	return EXIT_SUCCESS;
+	return start_uplink(options, terms, why, why_size) ? EXIT_SUCCESS : EXIT_ARGUMENTS;
 }
 
 static void close_ports(void) {
@@ -120,39 +135,27 @@ static void close_ports(void) {
 }
 
 // Serves until a signal asks for the end.
-static int serve(const struct options *options, struct worker *worker, int signals_fd, char *why,
-		 size_t why_size) {
-	struct control control = {.options = options, .uplink = worker->uplink, .worker = worker};
-	char cause[300];
-	struct server *server = server_open(options->control_socket, cause, sizeof(cause));
+static int serve(const struct options *options, const struct uplink *uplink, int signals_fd,
+		 char *why, size_t why_size) {
+	static struct control control;
+	const bool opened = control_open(&control, options, uplink, why, why_size);
 
-	if (server == NULL) {
-		snprintf(why, why_size, "Cannot open the control socket: %s", cause);
-		return EXIT_FAILURE;
-	}
-
-	clock_gettime(CLOCK_MONOTONIC, &control.started);
-	const bool restored = control_restore(&control, why, why_size);
-
-	if (restored) {
-		rte_eal_mp_remote_launch(worker_run, worker, SKIP_MAIN);
-		log_line("ready: %zu ports, %zu rules, uplink %s", control.config.ports_len,
-			 control.config.rules_len,
-			 worker->uplink->present ? worker->uplink->device : "none");
-		server_run(server, methods, &control, signals_fd);
-		atomic_store(&worker->stop, true);
-		rte_eal_mp_wait_lcore();
+	if (opened) {
+		workers_start();
+		log_line("ready: %u ports, %zu rules, %u data cores, uplink %s", ports_now()->len,
+			 rules_len(), workers_len(), uplink->present ? uplink->device : "none");
+		control_run(&control, signals_fd);
+		workers_stop();
 		log_line("asked to end");
 	}
 	close_ports();
-	server_close(server);
-	config_free(&control.config);
-	return restored ? EXIT_SUCCESS : EXIT_FAILURE;
+	control_close(&control);
+	return opened ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 int main(int argc, char *argv[]) {
 	static struct uplink uplink;
-	static struct worker worker = {.uplink = &uplink};
+	static struct worker_terms terms = {.uplink = &uplink};
 	struct options options;
 	const int own = separator(argc, argv);
 	char why[800] = "";
@@ -171,7 +174,7 @@ int main(int argc, char *argv[]) {
 	log_name(options.name);
 	umask(0007); // sockets are for the group, never for all
 
-	const int signals_fd = end_signals();
+	const int signals_fd = catch_signals();
 
 	if (!privilege_set_aside()) {
 		log_line("Cannot give up the right to configure interfaces: %s", strerror(errno));
@@ -181,9 +184,9 @@ int main(int argc, char *argv[]) {
 	int status = start_eal(own, argv, why, sizeof(why));
 
 	if (status == EXIT_SUCCESS)
-		status = start_data_path(&worker, &options, why, sizeof(why));
+		status = start_data_path(&options, &terms, why, sizeof(why));
 	if (status == EXIT_SUCCESS)
-		status = serve(&options, &worker, signals_fd, why, sizeof(why));
+		status = serve(&options, &uplink, signals_fd, why, sizeof(why));
 	if (status != EXIT_SUCCESS)
 		log_line("%s", why);
 

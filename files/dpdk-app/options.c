@@ -11,18 +11,32 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { IDLE_SLEEP_MAX_US = 1000000, UPLINK_PORT_MAX = 31 };
+enum {
+	IDLE_SLEEP_MAX_US = 1000000,
+	UPLINK_PORT_MAX = 31,
+	MTU_MIN = 1280, // that IPv6 needs, RFC 8200
+	MTU_MAX = 9000,
+	BUFFERS_MIN = 4095,
+	BUFFERS_MAX = 4194303,
+};
 
 const char options_usage[] =
 	"usage: dpdk-tagging EAL-ARGUMENTS -- --name NAME --control-socket PATH --vhost-dir DIR\n"
 	"                    --state PATH [--idle-sleep-us N] [--uplink-port N|none]\n"
+	"                    [--mtu N] [--buffers N] [--vm-buffers N] [--accept-untagged]\n"
 	"\n"
 	"  --name            of the end host, for messages\n"
 	"  --control-socket  where to answer JSON-RPC requests\n"
 	"  --vhost-dir       where the sockets of the VMs are: vm-00.sock, vm-01.sock, ...\n"
-	"  --state           file with the ports and rules, kept over a restart\n"
+	"  --state           database with the ports and rules, kept over a restart\n"
 	"  --idle-sleep-us   pause of an idle data core, 0..1000000; default 0: it polls\n"
-	"  --uplink-port     DPDK's number of the port to the network; default 0\n";
+	"  --uplink-port     DPDK's number of the port to the network; default 0\n"
+	"  --mtu             of the guests, 1280..9000; default 1500\n"
+	"  --buffers         for frames, 4095..4194303; default 16383 for each data core\n"
+	"  --vm-buffers      most that frames of one VM that wait may take; default and limit: "
+	"half\n"
+	"                    of what is free for waiting frames, which is half of all\n"
+	"  --accept-untagged gives untagged frames to the VM that has their destination MAC\n";
 
 static const struct option known[] = {
 	{"name", required_argument, NULL, 'n'},
@@ -31,17 +45,22 @@ static const struct option known[] = {
 	{"state", required_argument, NULL, 's'},
 	{"idle-sleep-us", required_argument, NULL, 'i'},
 	{"uplink-port", required_argument, NULL, 'u'},
+	{"mtu", required_argument, NULL, 'm'},
+	{"buffers", required_argument, NULL, 'b'},
+	{"vm-buffers", required_argument, NULL, 'q'},
+	{"accept-untagged", no_argument, NULL, 'a'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
 
-static bool read_number(const char *text, unsigned max, unsigned *number) {
+static bool read_number(const char *text, unsigned min, unsigned max, unsigned *number) {
 	char *end;
 	unsigned long value;
 
 	errno = 0;
 	value = strtoul(text, &end, 10);
-	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value > max)
+	if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || value < min ||
+	    value > max)
 		return false;
 	*number = (unsigned)value;
 	return true;
@@ -108,10 +127,54 @@ static bool check(const struct options *options, char *why, size_t why_size) {
 			  why_size);
 }
 
-static bool take(int option, const char *value, struct options *options, char *why,
-		 size_t why_size) {
+// An argument that is a number.
+struct numeric {
+	int option;
+	const char *argument;
+	unsigned min, max;
+	size_t offset; // of the unsigned in struct options
+};
+
+static const struct numeric numerics[] = {
+	{'i', "--idle-sleep-us", 0, IDLE_SLEEP_MAX_US, offsetof(struct options, idle_sleep_us)},
+	{'m', "--mtu", MTU_MIN, MTU_MAX, offsetof(struct options, mtu)},
+	{'b', "--buffers", BUFFERS_MIN, BUFFERS_MAX, offsetof(struct options, buffers)},
+	{'q', "--vm-buffers", 1, BUFFERS_MAX, offsetof(struct options, vm_buffers)},
+};
+
+static bool take_number(int option, const char *value, struct options *options, char *why,
+			size_t why_size) {
+	const struct numeric *numeric = numerics;
+
+	while (numeric->option != option)
+		numeric++;
+	if (read_number(value, numeric->min, numeric->max,
+			(unsigned *)((char *)options + numeric->offset)))
+		return true;
+	snprintf(why, why_size, "%s is %s; give %u to %u", numeric->argument, value, numeric->min,
+		 numeric->max);
+	return false;
+}
+
+static bool take_uplink_port(const char *value, struct options *options, char *why,
+			     size_t why_size) {
 	unsigned number;
 
+	if (strcmp(value, "none") == 0) {
+		options->uplink_port = UPLINK_NONE;
+		return true;
+	}
+	if (read_number(value, 0, UPLINK_PORT_MAX, &number)) {
+		options->uplink_port = (int)number;
+		return true;
+	}
+	snprintf(why, why_size, "--uplink-port is %s; give 0 to %d, or none", value,
+		 UPLINK_PORT_MAX);
+	return false;
+}
+
+static bool take(int option, const char *value, struct options *options, char *why,
+		 size_t why_size) {
 	switch (option) {
 	case 'n':
 		options->name = value;
@@ -125,23 +188,13 @@ static bool take(int option, const char *value, struct options *options, char *w
 	case 's':
 		options->state_path = value;
 		return true;
-	case 'i':
-		if (read_number(value, IDLE_SLEEP_MAX_US, &options->idle_sleep_us))
-			return true;
-		snprintf(why, why_size, "--idle-sleep-us is %s; give 0 to %d", value,
-			 IDLE_SLEEP_MAX_US);
-		return false;
-	default: // 'u'
-		options->uplink_port = UPLINK_NONE;
-		if (strcmp(value, "none") == 0)
-			return true;
-		if (read_number(value, UPLINK_PORT_MAX, &number)) {
-			options->uplink_port = (int)number;
-			return true;
-		}
-		snprintf(why, why_size, "--uplink-port is %s; give 0 to %d, or none", value,
-			 UPLINK_PORT_MAX);
-		return false;
+	case 'a':
+		options->accept_untagged = true;
+		return true;
+	case 'u':
+		return take_uplink_port(value, options, why, why_size);
+	default:
+		return take_number(option, value, options, why, why_size);
 	}
 }
 
@@ -149,7 +202,7 @@ enum options_found options_read(int argc, char *argv[], struct options *options,
 				size_t why_size) {
 	int option;
 
-	*options = (struct options){0};
+	*options = (struct options){.mtu = MTU_DEFAULT};
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {

@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 // The switch's own arguments: those behind the EAL's and "--".
 struct options {
@@ -11,9 +12,17 @@ struct options {
 	const char *state_path;
 	unsigned idle_sleep_us; // 0: never sleep
 	int uplink_port;	// of DPDK, or UPLINK_NONE
+	unsigned mtu;		// of the guests
+	unsigned buffers;	// frames; 0: BUFFERS_PER_CORE for each data core
+	unsigned vm_buffers;	// frames of one VM that may wait; 0: as many as is fair
+	bool accept_untagged;
 };
 
-enum { UPLINK_NONE = -1 };
+enum {
+	UPLINK_NONE = -1,
+	MTU_DEFAULT = 1500,
+	BUFFERS_PER_CORE = 16383,
+};
 
 extern const char options_usage[];
 

@@ -6,8 +6,7 @@
 #include "core/frame.h"
 #include "datapath/count.h"
 #include "datapath/transit.h"
-
-enum { QUEUE_TO_VM = 0 };
+#include "datapath/vhost.h"
 
 static void refuse(struct worker *worker, const struct departure *of, struct rte_mbuf *frame,
 		   enum drop drop) {

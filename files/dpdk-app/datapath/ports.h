@@ -28,6 +28,7 @@ struct port {
 	uint8_t mac[MAC_LEN];
 	bool qemu_serves;
 	char path[PORT_PATH_LEN];
+	struct port *next; // of control, once removed
 
 	// Written by the data core.
 	struct traffic from_vm __rte_cache_aligned; // everything taken from the VM, dropped or not
@@ -57,9 +58,12 @@ struct port *ports_by_mac(const struct port_set *ports, const uint8_t mac[MAC_LE
 // False: nothing has changed, and why says the cause and the way out.
 bool ports_add(const struct port_spec *spec, const char *vhost_dir, char *why, size_t why_size);
 
-// Closes a VM's socket and frees the port. No other port notices. The VM's rules are gone already:
-// this waits until no frame of the VM is in a queue.
+// Closes a VM's socket and takes the port away. No other port notices. What frames of the VM are
+// still in queues of its rules, which have been removed already, needs the port a little longer.
 void ports_remove(uint16_t vm);
+
+// Frees removed ports that no frame needs any more; for control, now and then.
+void ports_reclaim(void);
 
 // The path of a VM's socket in this directory. False: too long for a UNIX socket.
 bool port_path(char path[PORT_PATH_LEN], const char *vhost_dir, uint16_t vm);

@@ -1,5 +1,4 @@
 #include <rte_branch_prediction.h>
-#include <rte_prefetch.h>
 
 #include "core/frame.h"
 #include "core/tags.h"
@@ -78,11 +77,11 @@ static unsigned serve_queue(struct worker *worker, uint16_t queue) {
 }
 
 unsigned serve_uplink(struct worker *worker) {
-	const unsigned queues = worker->terms->uplink->receive_queues;
+	const struct uplink_reading *const reading = &worker->terms->uplink->reading;
 	unsigned moved = 0;
 
-	for (unsigned queue = worker->number; queue < queues; queue += workers_len())
-		moved += serve_queue(worker, (uint16_t)queue);
+	for (unsigned i = worker->number; i < reading->len; i += workers_len())
+		moved += serve_queue(worker, (uint16_t)(reading->first + i * reading->step));
 	return moved;
 }
 

@@ -1,5 +1,4 @@
 #include <rte_branch_prediction.h>
-#include <rte_prefetch.h>
 #include <rte_vhost.h>
 
 #include "core/frame.h"
@@ -9,8 +8,7 @@
 #include "datapath/leave.h"
 #include "datapath/serve.h"
 #include "datapath/transit.h"
-
-enum { QUEUE_FROM_VM = 1 };
+#include "datapath/vhost.h"
 
 static_assert(RTE_PKTMBUF_HEADROOM >= TAGS_SIZE, "tags fit in front of a frame");
 
@@ -74,6 +72,7 @@ static enum drop hold(struct worker *worker, struct port *port, const struct rul
 	struct rule_state *const state = rule->state;
 	struct transit *const transit = transit_of(frame);
 
+	rule_follow(rule, worker->clock);
 	if (rule->mode == SHAPE_POLICE && state->queue.head == NULL)
 		return DROP_OVER_RATE;
 	if (!may_hold(worker, port))
@@ -105,9 +104,12 @@ static enum drop hold(struct worker *worker, struct port *port, const struct rul
 static inline bool may_leave(const struct rule *rule, uint64_t hz, uint64_t bits, uint64_t now) {
 	struct rule_state *const state = rule->state;
 
-	return state->queue.head == NULL &&
-	       (rule->mode == SHAPE_OFF ||
-		shaper_take(&state->shaper, hz, rule->rate_bps, rule->burst_bits, bits, now));
+	if (state->queue.head != NULL)
+		return false;
+	if (rule->mode == SHAPE_OFF)
+		return true;
+	rule_follow(rule, now);
+	return shaper_take(&state->shaper, hz, rule->rate_bps, rule->burst_bits, bits, now);
 }
 
 static void drop_by_rule(struct worker *worker, struct port *port, const struct rule *rule,
@@ -159,7 +161,7 @@ static void charge(struct worker *worker, struct port *port, struct rte_mbuf *fr
 	}
 }
 
-// Keeps the frames that have a rule, whose state is on its way to the cache then.
+// Keeps the frames that have a rule; returns how many.
 static unsigned keep_matched(struct port *port, struct rte_mbuf *frames[],
 			     const struct match_key keys[], const struct rule *rules[],
 			     unsigned len) {
@@ -172,8 +174,6 @@ static unsigned keep_matched(struct port *port, struct rte_mbuf *frames[],
 			discard(frames[i], port->drops, frame_unmatched(&keys[i]));
 			continue;
 		}
-		rte_prefetch0(rule->state);
-		rte_prefetch0(&rule->state->epoch);
 		rules[kept] = rule;
 		frames[kept++] = frames[i];
 	}

@@ -8,14 +8,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_dev.h>
+#include <rte_devargs.h>
 #include <rte_ethdev.h>
 
+#include "core/frame.h"
 #include "core/tags.h"
+#include "datapath/uplink_plan.h"
 
-enum {
-	QUEUE_LEN = 1024,
-	GUEST_MTU = 1500,
-};
+enum { QUEUE_LEN = 1024 };
 
 // Some drivers sit on a kernel interface and know neither its MTU nor its state: af_packet, whose
 // send queue would stop at the first frame that is too long. Asks the kernel; false: no answer.
@@ -32,42 +33,81 @@ static bool ask_kernel(unsigned interface, unsigned long question, struct ifreq 
 	return good;
 }
 
-// Room for a guest's frame with all its tags, or what the device can do.
-static uint16_t choose_mtu(const struct rte_eth_dev_info *info) {
-	const uint32_t wanted = GUEST_MTU + TAGS_MAX * TAG_LEN;
-	const uint32_t by_frame = info->max_rx_pktlen - RTE_ETHER_HDR_LEN - RTE_ETHER_CRC_LEN;
+static const char *arguments_of(const struct rte_eth_dev_info *info) {
+	const struct rte_devargs *arguments = rte_dev_devargs(info->device);
 
-	return (uint16_t)RTE_MIN(wanted, RTE_MIN(by_frame, info->max_mtu));
+	return arguments != NULL ? arguments->args : NULL;
 }
 
-static bool start(struct uplink *uplink, const struct rte_eth_dev_info *info,
-		  struct rte_mempool *pool, char *why, size_t why_size) {
-	const struct rte_eth_conf conf = {.rxmode.mtu = choose_mtu(info)};
+static int set_up_queues(const struct uplink *uplink, const struct uplink_plan *plan,
+			 struct rte_mempool *pool) {
 	const int socket = rte_eth_dev_socket_id(uplink->port);
 	const unsigned numa = socket < 0 ? (unsigned)SOCKET_ID_ANY : (unsigned)socket;
 	uint16_t receive_len = QUEUE_LEN, send_len = QUEUE_LEN;
-	int error = rte_eth_dev_configure(uplink->port, 1, 1, &conf);
+	int error = rte_eth_dev_adjust_nb_rx_tx_desc(uplink->port, &receive_len, &send_len);
 
-	if (error == 0)
-		error = rte_eth_dev_adjust_nb_rx_tx_desc(uplink->port, &receive_len, &send_len);
-	if (error == 0)
-		error = rte_eth_rx_queue_setup(uplink->port, 0, receive_len, numa, NULL, pool);
-	if (error == 0)
-		error = rte_eth_tx_queue_setup(uplink->port, 0, send_len, numa, NULL);
-	if (error == 0)
-		error = rte_eth_dev_start(uplink->port);
-	if (error != 0) {
-		snprintf(why, why_size, "%s refuses to start: %s", uplink->device,
-			 rte_strerror(-error));
-		return false;
-	}
-	return true;
+	for (uint16_t queue = 0; error == 0 && queue < plan->receive_queues; queue++)
+		error = rte_eth_rx_queue_setup(uplink->port, queue, receive_len, numa, NULL, pool);
+	for (uint16_t queue = 0; error == 0 && queue < plan->send_queues; queue++)
+		error = rte_eth_tx_queue_setup(uplink->port, queue, send_len, numa, NULL);
+	return error;
 }
 
-bool uplink_open(struct uplink *uplink, uint16_t port, struct rte_mempool *pool, char *why,
-		 size_t why_size) {
-	struct rte_eth_dev_info info;
+static int start(const struct uplink *uplink, const struct uplink_plan *plan,
+		 struct rte_mempool *pool) {
+	int error = rte_eth_dev_configure(uplink->port, plan->receive_queues, plan->send_queues,
+					  &plan->conf);
+
+	if (error == 0)
+		error = set_up_queues(uplink, plan, pool);
+	return error == 0 ? rte_eth_dev_start(uplink->port) : error;
+}
+
+// Starts with the best steering that the device can do, and does. Returns an error of its last try.
+static int start_best(struct uplink *uplink, const struct rte_eth_dev_info *info,
+		      const struct uplink_terms *terms, struct rte_mempool *pool) {
+	struct uplink_plan plan;
+	int error = -ENOTSUP;
+
+	for (unsigned steering = 0; steering < STEERINGS && error != 0; steering++) {
+		if (!uplink_plan(info, terms, steering, &plan))
+			continue;
+		error = start(uplink, &plan, pool);
+		uplink->reading = plan.reading;
+		uplink->steering = plan.steering;
+		uplink->steered_vms = steering == STEER_VMDQ ? VMDQ_VMS : 0;
+	}
+	return error;
+}
+
+// These take frames of any length, and their MTU says nothing.
+static bool has_no_mtu(const struct uplink *uplink) {
+	static const char *const drivers[] = {"net_memif", "net_null", "net_ring"};
+
+	for (unsigned i = 0; i < RTE_DIM(drivers); i++)
+		if (strcmp(uplink->driver, drivers[i]) == 0)
+			return true;
+	return false;
+}
+
+static uint16_t find_mtu(const struct uplink *uplink, uint16_t guests_mtu) {
 	struct ifreq kernel;
+	uint16_t mtu = 0;
+
+	if (has_no_mtu(uplink))
+		return guests_mtu + TAGS_SIZE;
+	if (uplink->kernel_interface != 0 &&
+	    ask_kernel(uplink->kernel_interface, SIOCGIFMTU, &kernel))
+		return (uint16_t)RTE_MIN(kernel.ifr_mtu, UINT16_MAX);
+	rte_eth_dev_get_mtu(uplink->port, &mtu);
+	return mtu;
+}
+
+bool uplink_open(struct uplink *uplink, const struct uplink_terms *terms, struct rte_mempool *pool,
+		 char *why, size_t why_size) {
+	const uint16_t port = terms->port;
+	struct rte_eth_dev_info info;
+	char cause[200];
 
 	if (!rte_eth_dev_is_valid_port(port)) {
 		snprintf(why, why_size,
@@ -82,20 +122,28 @@ bool uplink_open(struct uplink *uplink, uint16_t port, struct rte_mempool *pool,
 		snprintf(why, why_size, "DPDK's port %u does not describe itself", port);
 		return false;
 	}
+	if (uplink_cannot(&info, arguments_of(&info), terms, cause, sizeof(cause)) != NULL) {
+		snprintf(why, why_size, "%s cannot be the uplink: %s", uplink->device, cause);
+		return false;
+	}
 
 	uplink->port = port;
 	snprintf(uplink->driver, sizeof(uplink->driver), "%s", info.driver_name);
-	if (!start(uplink, &info, pool, why, why_size))
+
+	const int error = start_best(uplink, &info, terms, pool);
+
+	if (error != 0) {
+		snprintf(why, why_size, "%s refuses to start: %s", uplink->device,
+			 rte_strerror(-error));
 		return false;
+	}
 
 	// Frames for the VMs carry their MACs, not this port's. Without the right to ask for it
 	// (CAP_NET_ADMIN) it works where the interface does not filter, as veth.
 	rte_eth_promiscuous_enable(port);
 
-	rte_eth_dev_get_mtu(port, &uplink->mtu);
 	uplink->kernel_interface = info.if_index;
-	if (info.if_index != 0 && ask_kernel(info.if_index, SIOCGIFMTU, &kernel))
-		uplink->mtu = (uint16_t)RTE_MIN(kernel.ifr_mtu, UINT16_MAX);
+	uplink->mtu = find_mtu(uplink, terms->mtu);
 	// The first tag does not count as payload.
 	uplink->max_frame = uplink->mtu + ETHER_HEADER_LEN + TAG_LEN;
 	uplink->present = true;
@@ -121,24 +169,22 @@ bool uplink_is_up(const struct uplink *uplink) {
 	       link.link_status == RTE_ETH_LINK_UP;
 }
 
-unsigned uplink_receive(struct uplink *uplink, struct rte_mbuf *frames[], uint16_t len) {
-	const uint16_t received = rte_eth_rx_burst(uplink->port, 0, frames, len);
-	uint64_t bytes = 0;
+unsigned uplink_receive(const struct uplink *uplink, uint16_t queue, struct rte_mbuf *frames[],
+			uint16_t len, uint64_t *bytes) {
+	const uint16_t received = rte_eth_rx_burst(uplink->port, queue, frames, len);
 
-	if (received == 0)
-		return 0;
-
+	*bytes = 0;
 	for (uint16_t i = 0; i < received; i++) {
 		// A tag that hardware or kernel took out goes back to where it was. Where it cannot
 		// (no headroom) the frame stays as it is, and counts as untagged.
 		if (frames[i]->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
 			rte_vlan_insert(&frames[i]);
-		bytes += frames[i]->pkt_len;
+		*bytes += frames[i]->pkt_len;
 	}
-	traffic_add(&uplink->received, received, bytes);
 	return received;
 }
 
-unsigned uplink_send(const struct uplink *uplink, struct rte_mbuf *frames[], uint16_t len) {
-	return rte_eth_tx_burst(uplink->port, 0, frames, len);
+unsigned uplink_send(const struct uplink *uplink, uint16_t queue, struct rte_mbuf *frames[],
+		     uint16_t len) {
+	return rte_eth_tx_burst(uplink->port, queue, frames, len);
 }

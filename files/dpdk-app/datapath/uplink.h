@@ -9,26 +9,31 @@
 
 #include "core/match.h"
 
+// Which receive queues are read: first, first + step, ...; the n-th of them by data core n modulo
+// the number of data cores.
+struct uplink_reading {
+	uint16_t first, step, len;
+};
+
 // The port by which the switch reaches the network: any DPDK ethernet port, or none.
 struct uplink {
 	bool present;
 	uint16_t port;
 	uint16_t mtu;
 	unsigned kernel_interface; // index of the interface under it, or 0
-	uint32_t max_frame;	   // bytes of a frame with its tags, without FCS
-	uint16_t receive_queues;   // queue n is read by data core n modulo their number
-	uint16_t send_queues;	   // one for each data core
-	const char *steering;	   // how frames find a receive queue: "rss", "vmdq", ...
+	uint32_t max_frame;	   // bytes of a frame with its tags, without FCS; 0 without uplink
+	struct uplink_reading reading; // data core n sends by queue n
+	uint16_t steered_vms;	       // those with a lower id arrive at data core id modulo cores
+	const char *steering;	       // how frames find a receive queue: "vmdq", "rss", ...
 	char driver[32];
 	char device[64];
 	struct rte_ether_addr mac;
 };
 
 struct uplink_terms {
-	uint16_t port;	     // DPDK's number
-	uint16_t mtu;	     // of the guests
-	uint16_t cores;	     // data cores
-	uint16_t frame_room; // bytes that a frame of the pool has behind its headroom
+	uint16_t port;	// DPDK's number
+	uint16_t mtu;	// of the guests
+	uint16_t cores; // data cores
 };
 
 // Configures and starts the port. False: why says the cause and the way out.

@@ -7,20 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/virtio_net.h>
 #include <rte_vhost.h>
 
 #include "datapath/grace.h"
 
 // Without these a guest can send only plain, finished frames: no checksum left to do, no segment
 // left to cut, and one pair of queues.
-static const uint64_t not_offered = 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
-				    1ULL << VIRTIO_NET_F_GUEST_TSO4 |
-				    1ULL << VIRTIO_NET_F_GUEST_TSO6 |
-				    1ULL << VIRTIO_NET_F_GUEST_ECN |
-				    1ULL << VIRTIO_NET_F_GUEST_UFO |
-				    1ULL << VIRTIO_NET_F_HOST_TSO4 |
-				    1ULL << VIRTIO_NET_F_HOST_TSO6 | 1ULL << VIRTIO_NET_F_HOST_ECN |
-				    1ULL << VIRTIO_NET_F_HOST_UFO | 1ULL << VIRTIO_NET_F_MQ;
+static const uint64_t offloads = 1ULL << VIRTIO_NET_F_CSUM | 1ULL << VIRTIO_NET_F_GUEST_CSUM |
+				 1ULL << VIRTIO_NET_F_GUEST_TSO4 | 1ULL << VIRTIO_NET_F_GUEST_TSO6 |
+				 1ULL << VIRTIO_NET_F_GUEST_ECN | 1ULL << VIRTIO_NET_F_GUEST_UFO |
+				 1ULL << VIRTIO_NET_F_HOST_TSO4 | 1ULL << VIRTIO_NET_F_HOST_TSO6 |
+				 1ULL << VIRTIO_NET_F_HOST_ECN | 1ULL << VIRTIO_NET_F_HOST_UFO;
+static const uint64_t several_queues = 1ULL << VIRTIO_NET_F_MQ;
 
 // Open ports by VM: the callbacks of the library's thread find theirs here.
 static struct port *open_ports[VM_COUNT];
@@ -111,7 +110,7 @@ bool vhost_open(struct port *port, char *why, size_t why_size) {
 	}
 
 	set_open(port->vm, port);
-	if (rte_vhost_driver_disable_features(port->path, not_offered) == 0 &&
+	if (rte_vhost_driver_disable_features(port->path, offloads | several_queues) == 0 &&
 	    rte_vhost_driver_callback_register(port->path, &callbacks) == 0 &&
 	    rte_vhost_driver_start(port->path) == 0)
 		return true;
@@ -125,4 +124,38 @@ bool vhost_open(struct port *port, char *why, size_t why_size) {
 void vhost_close(struct port *port) {
 	rte_vhost_driver_unregister(port->path);
 	set_open(port->vm, NULL);
+}
+
+static bool has(uint64_t bits, unsigned feature) {
+	return (bits >> feature & 1) != 0;
+}
+
+static bool read_features(int device, struct port_features *features) {
+	struct rte_vhost_vring to_vm, from_vm;
+
+	*features = (struct port_features){0};
+	if (rte_vhost_get_negotiated_features(device, &features->bits) != 0 ||
+	    rte_vhost_get_vhost_vring(device, QUEUE_TO_VM, &to_vm) != 0 ||
+	    rte_vhost_get_vhost_vring(device, QUEUE_FROM_VM, &from_vm) != 0)
+		return false;
+
+	features->ring_to_vm = to_vm.size;
+	features->ring_from_vm = from_vm.size;
+	features->packed_ring = has(features->bits, VIRTIO_F_RING_PACKED);
+	features->mergeable_buffers = has(features->bits, VIRTIO_NET_F_MRG_RXBUF);
+	features->indirect_descriptors = has(features->bits, VIRTIO_RING_F_INDIRECT_DESC);
+	features->virtio_1 = has(features->bits, VIRTIO_F_VERSION_1);
+	features->offloads = (features->bits & offloads) != 0;
+	rte_vhost_get_mtu(device, &features->mtu);
+	return true;
+}
+
+bool vhost_features(const struct port *port, struct port_features *features) {
+	// on_disconnect() waits for this lock, and the library for on_disconnect().
+	pthread_mutex_lock(&open_ports_lock);
+	const int device = atomic_load(&port->device);
+	const bool known = device != NOT_CONNECTED && read_features(device, features);
+
+	pthread_mutex_unlock(&open_ports_lock);
+	return known;
 }
