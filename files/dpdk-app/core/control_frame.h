@@ -26,7 +26,7 @@ struct control_frame {
 
 // Reads a frame that has this EtherType. Nothing behind data[len - 1] is read.
 //
-// Returns NULL, or what is wrong with it. vm and slot of *frame are set if the frame has them, and
+// Returns NULL, or what is wrong with it. vm and slot of *frame are set if the frame has both, and
 // 0 if not.
 const char *control_frame_read(const uint8_t *data, size_t len, struct control_frame *frame);
 
