@@ -7,7 +7,8 @@
 #include "core/spec.h"
 
 // What the switch keeps over a restart: ports, rules and the generation, in an SQLite database
-// (WAL, synchronous=FULL). A commit that was answered survives kill -9 and loss of power.
+// (WAL, synchronous=FULL). A commit that was answered survives kill -9 and loss of power. One
+// process has it open at a time, and one thread uses it at a time.
 
 struct store;
 
@@ -17,8 +18,8 @@ enum store_found {
 };
 
 // Opens or makes the database. A corrupt one (and what belongs to it) is set aside as
-// PATH.corrupt, and a new one made; a state.json of version 1.0 beside it is taken over once. What
-// was done is said in report (empty: nothing).
+// PATH.corrupt, in place of an older one, and a new one made; a state.json of version 1.0 beside it
+// is taken over once. What was done is said in report (empty: nothing).
 enum store_found store_open(const char *path, struct store **store, char *report,
 			    size_t report_size, char *why, size_t why_size);
 void store_close(struct store *store);
@@ -28,6 +29,8 @@ void store_close(struct store *store);
 bool store_begin(struct store *store, char *why, size_t why_size);
 bool store_set_port(struct store *store, const struct port_spec *port, char *why, size_t why_size);
 bool store_remove_port(struct store *store, uint16_t vm, char *why, size_t why_size); // and rules
+// Replaces the rule of the same VM and match, in its place in the order. A slot that another rule
+// of the VM has is taken from it.
 bool store_set_rule(struct store *store, const struct rule_spec *rule, char *why, size_t why_size);
 bool store_unset_rule(struct store *store, uint16_t vm, const struct match *match, char *why,
 		      size_t why_size);
