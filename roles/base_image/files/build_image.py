@@ -127,7 +127,7 @@ def guest_tar(guest_files: t.Mapping[str, str]) -> bytes:
         for path, content in sorted(guest_files.items()):
             member = tarfile.TarInfo(path)
             member.size = len(content.encode())
-            member.mode = 0o644
+            member.mode = 0o755 if content.startswith("#!") else 0o644
             tar.addfile(member, io.BytesIO(content.encode()))
         for path in links:
             member = tarfile.TarInfo(path)

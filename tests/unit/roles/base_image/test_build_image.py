@@ -76,10 +76,12 @@ def test_packages_are_asked_for_with_what_boots_the_guest() -> None:
 
 
 def test_guest_configuration_belongs_to_root_and_masks_units() -> None:
-    with tarfile.open(fileobj=io.BytesIO(build_image.guest_tar(INPUTS["guest_files"]))) as tar:
+    files = INPUTS["guest_files"] | {"usr/bin/command": "#!/usr/bin/python3\n"}
+    with tarfile.open(fileobj=io.BytesIO(build_image.guest_tar(files))) as tar:
         members = {member.name: member for member in tar}
     assert {(member.uid, member.gid) for member in members.values()} == {(0, 0)}
     assert members["etc/inetd.conf"].mode == 0o644
+    assert members["usr/bin/command"].mode == 0o755
     assert members["etc/systemd/system/getty.target"].linkname == "/dev/null"
 
 
