@@ -19,9 +19,10 @@ bool decode_rule(json_t *object, struct rule_spec *rule, struct rpc_error *error
 // What identifies a rule alone: its VM and its match; the rest of *rule is 0.
 bool decode_identity(json_t *object, struct rule_spec *rule, struct rpc_error *error);
 
-// The members of a port and of a rule, into an object that is open.
+// The members of a port, of a rule, and of what identifies one, into an object that is open.
 void put_port(struct writer *writer, const struct port_spec *port);
 void put_rule(struct writer *writer, const struct rule_spec *rule);
 void put_identity(struct writer *writer, uint16_t vm, const struct match *match);
+void put_match(struct writer *writer, const struct match *match);
 
 void put_mac(struct writer *writer, const char *key, const uint8_t mac[MAC_LEN]);

@@ -1,216 +1,241 @@
-#include <stdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "control/asked.h"
+#include "control/change.h"
 #include "control/codec.h"
+#include "control/decode.h"
+#include "control/edits.h"
 #include "control/methods.h"
+#include "control/rule_equal.h"
+#include "datapath/ports.h"
 #include "datapath/rules.h"
 
-// A rule of a request and its place there, which messages name.
-struct asked {
-	struct rule_spec spec; // first, so that rule_spec_compare() compares these
-	int index;
+enum { NO_GENERATION = -1, ALL_VMS = -1 };
+
+struct params {
+	const json_t *rules;
+	int64_t if_generation;
+	int64_t vm;
 };
 
-struct asked_list {
-	size_t len;
-	struct asked *items;
+#define AT(field) offsetof(struct params, field)
+
+static const struct member members[] = {
+	{"rules", decode_list, AT(rules), 0, 0, "a list of rules", true},
+	{"if_generation", decode_integer, AT(if_generation), 0, INT64_MAX, NULL, false},
+	{"vm", decode_integer, AT(vm), 0, VM_MAX, NULL, false},
 };
 
-typedef bool decoder(json_t *object, struct rule_spec *spec, struct rpc_error *error);
+enum { MEMBERS_OF_CHANGE = 2, MEMBERS_OF_REPLACE = 3 };
 
-static bool decode_identity(json_t *object, struct rule_spec *spec, struct rpc_error *error) {
-	*spec = (struct rule_spec){0};
-	return decode_flow(object, &spec->flow, error);
+static bool read_params(const struct control *control, json_t *json, unsigned members_len,
+			struct params *params, struct rpc_error *error) {
+	const uint64_t generation = store_generation(control->store);
+
+	*params = (struct params){.if_generation = NO_GENERATION, .vm = ALL_VMS};
+	if (!decode_object(json, members, members_len, params, NULL, error))
+		return false;
+	if (params->if_generation == NO_GENERATION || (uint64_t)params->if_generation == generation)
+		return true;
+	return rpc_fail(error, RPC_GENERATION,
+			"the generation is %" PRIu64 ", not %" PRId64 ": something has changed "
+			"since; list the rules again",
+			generation, params->if_generation);
 }
 
-// Reads {"rules": [...]}, in order of flows. False: *error is filled, nothing is to be freed.
-static bool read_list(json_t *params, decoder *decode, struct asked_list *list,
-		      struct rpc_error *error) {
-	static const char *const members[] = {"rules", NULL};
-	const json_t *rules = json_object_get(params, "rules");
-
-	if (!decode_only(params, members, error))
+// Each match once, each VM with a port, and of the given VM if there is one.
+static bool check(const struct asked *asked, int64_t only_vm, struct rpc_error *error) {
+	if (!asked_is_distinct(asked, error))
 		return false;
-	if (!json_is_array(rules)) {
-		rpc_fail(error, RPC_INVALID_PARAMS, "rules is no list; give a list of rules");
-		return false;
-	}
+	for (size_t i = 0; i < asked->len; i++) {
+		const uint16_t vm = asked->rules[i].vm;
 
-	list->len = json_array_size(rules);
-	list->items = calloc(list->len + 1, sizeof(list->items[0]));
-	if (list->items == NULL) {
-		rpc_fail(error, RPC_NO_CAPACITY, "no memory left; give fewer rules at once");
-		return false;
-	}
-
-	for (size_t i = 0; i < list->len; i++) {
-		list->items[i].index = error->index = (int)i;
-		if (!decode(json_array_get(rules, i), &list->items[i].spec, error)) {
-			free(list->items);
-			return false;
-		}
+		error->index = (int)i;
+		if (only_vm != ALL_VMS && vm != only_vm)
+			return rpc_fail(error, RPC_INVALID_PARAMS,
+					"the rule is of VM %u, but the table of VM %" PRId64
+					" is to be replaced; leave one of them out",
+					vm, only_vm);
+		if (ports_now()->by_vm[vm] == NULL)
+			return rpc_fail(error, RPC_NOT_FOUND, "VM %u has no port; add it first",
+					vm);
 	}
 	error->index = RPC_NO_INDEX;
-	qsort(list->items, list->len, sizeof(list->items[0]), rule_spec_compare);
 	return true;
 }
 
-// Each flow once, each VM with a port.
-static bool check(const struct config *config, const struct asked_list *list,
-		  struct rpc_error *error) {
-	for (size_t i = 0; i < list->len; i++) {
-		const struct asked *item = &list->items[i];
+// Moves those that differ from what is there to the front, and returns how many. A rule that VM 0
+// knows by a slot keeps it.
+static size_t changed_ones(struct rule_spec rules[], size_t len) {
+	size_t changed = 0;
 
-		if (i > 0 && rule_spec_compare(&item[-1], item) == 0) {
-			const int other = item[-1].index;
+	for (size_t i = 0; i < len; i++) {
+		const struct rule *rule = rules_find(rules[i].vm, &rules[i].match);
+		struct rule_spec present;
 
-			error->index = item->index > other ? item->index : other;
-			rpc_fail(error, RPC_INVALID_PARAMS,
-				 "rules[%d] and rules[%d] are for the same flow; give one of them",
-				 item->index < other ? item->index : other, error->index);
-			return false;
+		if (rule != NULL) {
+			rule_read(rules[i].vm, rule, &present);
+			rules[i].slot = present.slot;
+			if (rule_equal(&rules[i], &present))
+				continue;
 		}
-		if (config_find_port(config, item->spec.flow.vm) == NULL) {
-			error->index = item->index;
-			rpc_fail(error, RPC_NOT_FOUND, "VM %u has no port; add it first",
-				 item->spec.flow.vm);
-			return false;
-		}
+		rules[changed++] = rules[i];
 	}
-	return true;
+	return changed;
 }
 
-// Those of the list that differ from what is there; frees the list's items.
-static size_t changes(const struct config *config, struct asked_list *list,
-		      struct rule_spec *changed) {
-	size_t len = 0;
+static bool apply(struct control *control, const struct rule_spec set[], size_t set_len,
+		  const struct rule_spec unset[], size_t unset_len, struct rpc_error *error) {
+	struct edits edits;
 
-	for (size_t i = 0; i < list->len; i++) {
-		const struct rule_spec *wanted = &list->items[i].spec;
-		const struct rule_spec *present = config_find_rule(config, &wanted->flow);
+	if (set_len == 0 && unset_len == 0)
+		return true;
+	if (!edits_make(set, set_len, unset, unset_len, &edits, error))
+		return false;
 
-		if (present == NULL || !rule_spec_equal(present, wanted))
-			changed[len++] = *wanted;
-	}
-	return len;
+	const bool good = change_rules(control, edits.list, edits.len, error);
+
+	edits_free(&edits);
+	return good;
 }
 
-static bool apply(struct control *control, const struct rule_spec *changed, size_t len,
-		  struct rpc_error *error) {
-	struct config next;
-
-	if (!config_set_rules(&control->config, changed, len, &next)) {
-		rpc_fail(error, RPC_NO_CAPACITY, "no memory left; stop something else");
-		return false;
-	}
-	if (next.rules_len > RULES_MAX) {
-		rpc_fail(error, RPC_NO_CAPACITY, "%zu rules would be more than %d; delete some",
-			 next.rules_len, RULES_MAX);
-		config_free(&next);
-		return false;
-	}
-
-	struct rule_batch *batch = rules_prepare(changed, len);
-
-	if (batch == NULL) {
-		config_free(&next);
-		rpc_fail(error, RPC_NO_CAPACITY,
-			 "no memory left for %zu rules; reserve more hugepages", len);
-		return false;
-	}
-	if (!control_commit(control, &next, error)) {
-		rules_cancel(batch);
-		return false;
-	}
-	rules_publish(batch);
-	return true;
-}
-
-json_t *rule_set(void *context, json_t *params, struct rpc_error *error) {
+bool rule_set(void *context, json_t *json, struct writer *result, struct rpc_error *error) {
 	struct control *control = context;
-	struct asked_list list;
+	struct params params;
+	struct asked asked;
 
-	if (!read_list(params, decode_rule, &list, error))
-		return fail_action(error, "set rules");
+	if (!read_params(control, json, MEMBERS_OF_CHANGE, &params, error) ||
+	    !asked_read(params.rules, decode_rule, &asked, error))
+		return rpc_fail_action(error, "set rules");
 
-	struct rule_spec *changed = calloc(list.len + 1, sizeof(*changed));
-	bool good = changed != NULL && check(&control->config, &list, error);
-	size_t len = 0;
+	bool good = check(&asked, ALL_VMS, error);
+	const size_t changed = good ? changed_ones(asked.rules, asked.len) : 0;
 
-	if (changed == NULL)
-		rpc_fail(error, RPC_NO_CAPACITY, "no memory left; give fewer rules at once");
-	if (good) {
-		len = changes(&control->config, &list, changed);
-		good = len == 0 || apply(control, changed, len, error);
-	}
-	free(changed);
-	free(list.items);
+	good = good && apply(control, asked.rules, changed, NULL, 0, error);
+	asked_free(&asked);
 	if (!good)
-		return fail_action(error, "set rules");
-	return json_pack("{s:I}", "changed", (json_int_t)len);
+		return rpc_fail_action(error, "set rules");
+
+	put_object(result, NULL);
+	put_integer(result, "changed", (int64_t)changed);
+	methods_end_change(control, result);
+	return true;
 }
 
 // Those of the list that are there, each once.
-static size_t present_ones(const struct config *config, const struct asked_list *list,
-			   struct rule_spec *present) {
+static size_t present_ones(const struct asked *asked, struct rule_spec present[]) {
 	size_t len = 0;
 
-	for (size_t i = 0; i < list->len; i++) {
-		const struct asked *item = &list->items[i];
+	for (uint32_t i = 0; i < asked->len; i++) {
+		const struct rule_spec *rule = &asked->rules[i];
 
-		if (i > 0 && rule_spec_compare(&item[-1], item) == 0)
-			continue;
-		if (config_find_rule(config, &item->spec.flow) != NULL)
-			present[len++] = item->spec;
+		if (asked_find(asked, rule->vm, &rule->match) == i &&
+		    rules_find(rule->vm, &rule->match) != NULL)
+			present[len++] = *rule;
 	}
 	return len;
 }
 
-json_t *rule_delete(void *context, json_t *params, struct rpc_error *error) {
-	struct control *control = context;
-	struct asked_list list;
-	struct config next;
+static bool delete_ones(struct control *control, const struct asked *asked, size_t *deleted,
+			struct rpc_error *error) {
+	struct rule_spec *gone = calloc(asked->len + 1, sizeof(*gone));
 
-	if (!read_list(params, decode_identity, &list, error))
-		return fail_action(error, "delete rules");
+	if (gone == NULL)
+		return rpc_fail(error, RPC_NO_CAPACITY,
+				"no memory left; give fewer rules at once");
+	*deleted = present_ones(asked, gone);
+	const bool good = apply(control, NULL, 0, gone, *deleted, error);
 
-	struct rule_spec *gone = calloc(list.len + 1, sizeof(*gone));
-	const size_t len = gone != NULL ? present_ones(&control->config, &list, gone) : 0;
-	bool good = len == 0;
-
-	free(list.items);
-	if (gone == NULL || (len > 0 && !config_delete_rules(&control->config, gone, len, &next))) {
-		rpc_fail(error, RPC_NO_CAPACITY, "no memory left; give fewer rules at once");
-		good = false;
-	} else if (len > 0) {
-		good = control_commit(control, &next, error);
-		if (good)
-			rules_delete(gone, len);
-	}
 	free(gone);
-	if (!good)
-		return fail_action(error, "delete rules");
-	return json_pack("{s:I}", "deleted", (json_int_t)len);
+	return good;
 }
 
-json_t *rule_list(void *context, json_t *params, struct rpc_error *error) {
-	static const char *const members[] = {"vm", NULL};
-	const struct control *control = context;
-	const struct rule_spec *first = control->config.rules;
-	size_t len = control->config.rules_len;
+bool rule_delete(void *context, json_t *json, struct writer *result, struct rpc_error *error) {
+	struct control *control = context;
+	struct params params;
+	struct asked asked;
+	size_t deleted = 0;
+
+	if (!read_params(control, json, MEMBERS_OF_CHANGE, &params, error) ||
+	    !asked_read(params.rules, decode_identity, &asked, error))
+		return rpc_fail_action(error, "delete rules");
+
+	const bool good = delete_ones(control, &asked, &deleted, error);
+
+	asked_free(&asked);
+	if (!good)
+		return rpc_fail_action(error, "delete rules");
+
+	put_object(result, NULL);
+	put_integer(result, "deleted", (int64_t)deleted);
+	methods_end_change(control, result);
+	return true;
+}
+
+// The rules that are there and were not asked for.
+struct leftover {
+	const struct asked *asked;
 	uint16_t vm;
+	size_t len;
+	struct rule_spec *rules;
+};
 
-	if (!decode_only(params, members, error))
-		return fail_action(error, "list the rules");
-	if (json_object_get(params, "vm") != NULL) {
-		if (!decode_vm(params, &vm, error))
-			return fail_action(error, "list the rules");
-		len = config_rules_of(&control->config, vm, &first);
+static void find_leftover(const struct rule *rule, void *of) {
+	struct leftover *leftover = of;
+	struct rule_spec *spec = &leftover->rules[leftover->len];
+
+	rule_read(leftover->vm, rule, spec);
+	if (asked_find(leftover->asked, spec->vm, &spec->match) == ASKED_NONE)
+		leftover->len++;
+}
+
+// False: no memory, and *error is filled.
+static bool find_leftovers(const struct asked *asked, int64_t only_vm, struct leftover *leftover,
+			   struct rpc_error *error) {
+	const unsigned first = only_vm == ALL_VMS ? 0 : (unsigned)only_vm;
+	const unsigned last = only_vm == ALL_VMS ? VM_MAX : (unsigned)only_vm;
+
+	*leftover = (struct leftover){
+		.asked = asked,
+		.rules = calloc(rules_len() + 1, sizeof(leftover->rules[0])),
+	};
+	if (leftover->rules == NULL)
+		return rpc_fail(error, RPC_NO_CAPACITY, "no memory left; replace VM by VM");
+	for (unsigned vm = first; vm <= last; vm++) {
+		leftover->vm = (uint16_t)vm;
+		rules_visit((uint16_t)vm, find_leftover, leftover);
 	}
+	return true;
+}
 
-	json_t *list = json_array();
+bool rule_replace(void *context, json_t *json, struct writer *result, struct rpc_error *error) {
+	struct control *control = context;
+	struct leftover gone = {0};
+	struct params params;
+	struct asked asked;
+	size_t set = 0;
 
-	for (size_t i = 0; i < len; i++)
-		json_array_append_new(list, encode_rule(&first[i]));
-	return json_pack("{s:o}", "rules", list);
+	if (!read_params(control, json, MEMBERS_OF_REPLACE, &params, error) ||
+	    !asked_read(params.rules, decode_rule, &asked, error))
+		return rpc_fail_action(error, "replace rules");
+
+	bool good = check(&asked, params.vm, error) &&
+		    find_leftovers(&asked, params.vm, &gone, error);
+
+	if (good) {
+		set = changed_ones(asked.rules, asked.len);
+		good = apply(control, asked.rules, set, gone.rules, gone.len, error);
+	}
+	free(gone.rules);
+	asked_free(&asked);
+	if (!good)
+		return rpc_fail_action(error, "replace rules");
+
+	put_object(result, NULL);
+	put_integer(result, "set", (int64_t)set);
+	put_integer(result, "deleted", (int64_t)gone.len);
+	methods_end_change(control, result);
+	return true;
 }

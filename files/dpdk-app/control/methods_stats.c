@@ -1,97 +1,116 @@
+#include <rte_cycles.h>
+#include <rte_mempool.h>
+
 #include "control/codec.h"
+#include "control/counters.h"
+#include "control/decode.h"
 #include "control/methods.h"
-#include "datapath/ports.h"
-#include "datapath/rules.h"
+#include "datapath/workers_control.h"
 
-static const char *const no_members[] = {NULL};
+struct params {
+	int64_t vm;
+	bool rules;
+};
 
-static json_t *encode_traffic(const struct traffic *traffic) {
-	return json_pack("{s:I, s:I}", "packets", (json_int_t)counter_read(&traffic->packets),
-			 "bytes", (json_int_t)counter_read(&traffic->bytes));
-}
+enum { ALL_VMS = -1 };
 
-static json_t *encode_drops(const struct counter drops[], unsigned where) {
-	json_t *object = json_object();
+static const struct member members[] = {
+	{"vm", decode_integer, offsetof(struct params, vm), 0, VM_MAX, NULL, false},
+	{"rules", decode_boolean, offsetof(struct params, rules), 0, 0, "true or false", false},
+};
 
-	for (unsigned i = 0; i < DROP_COUNT; i++)
-		if (drop_info[i].where & where)
-			json_object_set_new(object, drop_info[i].name,
-					    json_integer((json_int_t)counter_read(&drops[i])));
-	return object;
-}
+static void put_vms(struct writer *result, int64_t only_vm) {
+	put_list(result, "vms");
+	for (unsigned vm = 0; vm < VM_COUNT; vm++) {
+		const struct port *port = ports_now()->by_vm[vm];
 
-static json_t *encode_vms(const struct config *config) {
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < config->ports_len; i++) {
-		const struct port *port = ports_now()->by_vm[config->ports[i].vm];
-
-		json_array_append_new(list,
-				      json_pack("{s:i, s:o, s:o, s:o}", "vm", port->vm, "from_vm",
-						encode_traffic(&port->from_vm), "to_vm",
-						encode_traffic(&port->to_vm), "drops",
-						encode_drops(port->drops, DROP_AT_VM)));
+		if (port == NULL || (only_vm != ALL_VMS && vm != only_vm))
+			continue;
+		put_object(result, NULL);
+		put_port_counters(result, port);
+		end_object(result);
 	}
-	return list;
+	end_list(result);
 }
 
-static json_t *encode_rules(const struct config *config) {
-	json_t *list = json_array();
+struct listing {
+	int64_t only_vm;
+	struct writer *result;
+};
 
-	for (size_t i = 0; i < config->rules_len; i++) {
-		const struct rule *rule = rules_find(&config->rules[i].flow);
-		json_t *object = encode_flow(&rule->flow);
+static bool list_rule(const struct rule_spec *spec, void *of) {
+	const struct listing *listing = of;
+	const struct rule *rule = rules_find(spec->vm, &spec->match);
 
-		json_object_update_new(object, encode_traffic(&rule->passed));
-		json_object_set_new(object, "drops",
-				    json_pack("{s:I}", drop_info[DROP_OVER_RATE].name,
-					      (json_int_t)counter_read(&rule->over_rate)));
-		json_array_append_new(list, object);
+	if (rule == NULL || (listing->only_vm != ALL_VMS && spec->vm != listing->only_vm))
+		return true;
+	put_object(listing->result, NULL);
+	put_identity(listing->result, spec->vm, &spec->match);
+	put_rule_counters(listing->result, rule->state);
+	end_object(listing->result);
+	return true;
+}
+
+static bool put_rules(struct writer *result, const struct control *control, int64_t only_vm) {
+	struct listing listing = {only_vm, result};
+
+	put_list(result, "rules");
+	if (!store_rules(control->store, list_rule, &listing))
+		return false;
+	end_list(result);
+	return true;
+}
+
+static void put_cores(struct writer *result) {
+	put_list(result, "cores");
+	for (unsigned i = 0; i < workers_len(); i++) {
+		put_object(result, NULL);
+		put_worker_counters(result, workers_get(i));
+		end_object(result);
 	}
-	return list;
+	end_list(result);
 }
 
-json_t *stats_get(void *context, json_t *params, struct rpc_error *error) {
+static void put_buffers(struct writer *result) {
+	const struct rte_mempool *pool = workers_get(0)->terms->pool;
+
+	put_object(result, "buffers");
+	put_integer(result, "in_use", rte_mempool_in_use_count(pool));
+	put_integer(result, "size", pool->size);
+	end_object(result);
+}
+
+bool stats_get(void *context, json_t *json, struct writer *result, struct rpc_error *error) {
 	const struct control *control = context;
-	const struct uplink *uplink = control->uplink;
-	const struct rte_mempool *pool = control->worker->pool;
+	struct params params = {.vm = ALL_VMS, .rules = true};
 
-	if (!decode_only(params, no_members, error))
-		return fail_action(error, "read the counters");
+	if (!decode_object(json, members, 2, &params, NULL, error))
+		return rpc_fail_action(error, "read the counters");
 
-	return json_pack("{s:o, s:{s:o, s:o, s:o}, s:o, s:{s:i, s:i}}", "vms",
-			 encode_vms(&control->config), "uplink", "received",
-			 encode_traffic(&uplink->received), "sent", encode_traffic(&uplink->sent),
-			 "drops", encode_drops(uplink->drops, DROP_AT_UPLINK), "rules",
-			 encode_rules(&control->config), "buffers", "in_use",
-			 (int)rte_mempool_in_use_count(pool), "size", (int)pool->size);
+	put_object(result, NULL);
+	put_vms(result, params.vm);
+	put_object(result, "uplink");
+	put_uplink_counters(result);
+	end_object(result);
+	if (params.rules && !put_rules(result, control, params.vm)) {
+		rpc_fail(error, RPC_STORAGE, "%s cannot be read; restart the switch",
+			 control->options->state_path);
+		return rpc_fail_action(error, "read the counters");
+	}
+	put_cores(result);
+	put_buffers(result);
+	put_integer(result, "hz", (int64_t)rte_get_tsc_hz());
+	end_object(result);
+	return true;
 }
 
-static void reset_drops(struct counter drops[]) {
-	for (unsigned i = 0; i < DROP_COUNT; i++)
-		counter_reset(&drops[i]);
-}
+bool stats_reset(void *context, json_t *params, struct writer *result, struct rpc_error *error) {
+	(void)context;
+	if (!methods_no_params(params, error))
+		return rpc_fail_action(error, "reset the counters");
 
-json_t *stats_reset(void *context, json_t *params, struct rpc_error *error) {
-	const struct control *control = context;
-	const struct port_set *ports = ports_now();
-
-	if (!decode_only(params, no_members, error))
-		return fail_action(error, "reset the counters");
-
-	for (unsigned i = 0; i < ports->len; i++) {
-		traffic_reset(&ports->list[i]->from_vm);
-		traffic_reset(&ports->list[i]->to_vm);
-		reset_drops(ports->list[i]->drops);
-	}
-	traffic_reset(&control->uplink->received);
-	traffic_reset(&control->uplink->sent);
-	reset_drops(control->uplink->drops);
-	for (size_t i = 0; i < control->config.rules_len; i++) {
-		struct rule *rule = rules_find(&control->config.rules[i].flow);
-
-		traffic_reset(&rule->passed);
-		counter_reset(&rule->over_rate);
-	}
-	return json_object();
+	counters_reset();
+	put_object(result, NULL);
+	end_object(result);
+	return true;
 }
