@@ -85,12 +85,8 @@ class Guest:
 
     def connect(self) -> int:
         """Connect and negotiate; return the features that the switch offers."""
-        if self.listener:
-            connected, _address = self.listener.accept()
-        else:
-            connected = socket.socket(socket.AF_UNIX)
-            connected.connect(str(self.path))
-        self.connection = link = Connection(connected)
+        link = Connection(self.listener.accept()[0]) if self.listener else Connection.to(self.path)
+        self.connection = link
         link.tell(Message.SET_OWNER)
         offered = link.ask_number(Message.GET_FEATURES)
         assert link.ask_number(Message.GET_PROTOCOL_FEATURES) & PROTOCOL_REPLY_ACK

@@ -6,6 +6,10 @@ import array
 import enum
 import socket
 import struct
+import typing as t
+
+if t.TYPE_CHECKING:
+    import pathlib
 
 PATIENCE_S = 10.0
 
@@ -66,6 +70,12 @@ class Connection:
         self.socket = connected
         self.socket.settimeout(PATIENCE_S)
         self.acknowledged = False  # each message is answered; negotiated first
+
+    @classmethod
+    def to(cls, path: pathlib.Path) -> Connection:
+        made = socket.socket(socket.AF_UNIX)
+        made.connect(str(path))
+        return cls(made)
 
     def send(self, data: bytes, *descriptors: int) -> None:
         """Send any bytes, with any file descriptors."""

@@ -49,6 +49,10 @@ class Header(ctypes.Structure):
 HEADER = ctypes.sizeof(Header)
 
 
+def round_up(address: int) -> int:
+    return (address + PAGE - 1) // PAGE * PAGE
+
+
 class Ring:
     """A split virtqueue with one buffer of BUFFER bytes per descriptor: descriptor n has buffer n."""
 
@@ -70,9 +74,9 @@ class Ring:
         self.memory = memory
         self.size = size
         self.descriptors_at = start
-        self.available_at = self.descriptors_at + 16 * size
-        self.used_at = self.available_at + PAGE
-        self.buffers_at = self.used_at + 2 * PAGE
+        self.available_at = self.descriptors_at + ctypes.sizeof(Descriptor) * size
+        self.used_at = round_up(self.available_at + ctypes.sizeof(Available))
+        self.buffers_at = round_up(self.used_at + ctypes.sizeof(Used))
         self.end = self.buffers_at + BUFFER * size
         self.descriptors = (Descriptor * size).from_buffer(memory, self.descriptors_at)
         self.available: t.Any = Available.from_buffer(memory, self.available_at)
@@ -81,7 +85,8 @@ class Ring:
 
     @staticmethod
     def memory_size(size: int) -> int:
-        return 16 * size + 3 * PAGE + BUFFER * size
+        """Return at least what a ring of this size takes."""
+        return 2 * PAGE + 32 * size + BUFFER * size
 
     def address(self, buffer: int) -> int:
         return GUEST_BASE + self.buffers_at + BUFFER * buffer
