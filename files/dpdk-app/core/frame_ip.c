@@ -13,7 +13,13 @@ enum {
 	EXTENSIONS_MAX = 8,
 	EXTENSION_MIN_LEN = 8,
 	HOP_BY_HOP = 0,
+	ROUTING = 43,
 	FRAGMENT = 44,
+	AUTHENTICATION = 51, // RFC 4302
+	DESTINATION_OPTIONS = 60,
+	MOBILITY = 135,		     // RFC 6275
+	HOST_IDENTITY = 139,	     // RFC 7401
+	SHIM6 = 140,		     // RFC 5533
 	IPV6_FRAGMENT_MASK = 0xfff9, // the offset and "more fragments"
 
 	ICMPV6_MIN_LEN = 4,
@@ -49,12 +55,14 @@ static const struct {
 	bool known;
 	uint8_t unit;
 } extensions[UINT8_MAX + 1] = {
-	[HOP_BY_HOP] = {true, 8}, [43] = {true, 8}, // routing
-	[FRAGMENT] = {true, 0},	  [51] = {true, 4}, // authentication (RFC 4302)
-	[60] = {true, 8},			    // destination options
-	[135] = {true, 8},			    // mobility (RFC 6275)
-	[139] = {true, 8},			    // host identity (RFC 7401)
-	[140] = {true, 8},			    // shim6 (RFC 5533)
+	[HOP_BY_HOP] = {true, 8},
+	[ROUTING] = {true, 8},
+	[FRAGMENT] = {true, 0},
+	[AUTHENTICATION] = {true, 4},
+	[DESTINATION_OPTIONS] = {true, 8},
+	[MOBILITY] = {true, 8},
+	[HOST_IDENTITY] = {true, 8},
+	[SHIM6] = {true, 8},
 };
 
 // Goes on from the IPv6 header to what is behind the extension headers, or to the first that says

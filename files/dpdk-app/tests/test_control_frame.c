@@ -15,6 +15,7 @@
 #define LE_400G	  "\x00\xa0\xdb\x21\x5d\x00\x00\x00" // 400 000 000 000
 #define LE_400G_1 "\x01\xa0\xdb\x21\x5d\x00\x00\x00"
 #define LE_0	  "\x00\x00\x00\x00\x00\x00\x00\x00"
+#define LE_1	  "\x01\x00\x00\x00\x00\x00\x00\x00"
 #define LE_2_63_1 "\xff\xff\xff\xff\xff\xff\xff\x7f" // 2^63 - 1
 #define LE_2_63	  "\x00\x00\x00\x00\x00\x00\x00\x80"
 
@@ -79,6 +80,8 @@ static const struct row rows[] = {
 	 RULE(1, 0, 0, 10000000, 12208, 1, {7})},
 	{"the highest rate and burst", BYTES(HEAD("\x11", PORTS, LE_400G, LE_2_63_1, ONE_TAG)),
 	 RULE(17, 5000, 5001, 400000000000, INT64_MAX, 1, {7})},
+	{"the lowest rate and burst", BYTES(HEAD("\x11", PORTS, LE_1, LE_1, ONE_TAG)),
+	 RULE(17, 5000, 5001, 1, 1, 1, {7})},
 	{"padding behind the tags is ignored", BYTES(UDP(ONE_TAG) "padding"),
 	 RULE(17, 5000, 5001, 10000000, 12208, 1, {7})},
 	{"ten tags",

@@ -115,7 +115,8 @@ static const struct vm_row from_vm[] = {
 };
 
 #define BROADCAST "\xff\xff\xff\xff\xff\xff"
-#define MULTICAST "\x33\x33\x00\x00\x00\x01"
+#define MULTICAST "\x01\x00\x5e\x00\x00\x01"
+#define NEIGHBOUR "\x02\x01\x01\x01\x01\x01"
 
 struct uplink_row {
 	const char *name;
@@ -137,9 +138,11 @@ static const struct uplink_row from_uplink[] = {
 	 true, 4095, true},
 	{"another MAC is not for this VM", BYTES(PEER PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true,
 	 7, false},
+	{"nor is one that only looks like a group",
+	 BYTES(NEIGHBOUR PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7, false},
 	{"a broadcast is for the VM of its tag", BYTES(BROADCAST PEER "\x81\x00\x00\x07\x08\x06"),
 	 KEEP, true, 7, true},
-	{"so is a multicast", BYTES(MULTICAST PEER "\x81\x00\x00\x07\x86\xdd"), KEEP, true, 7,
+	{"so is a multicast", BYTES(MULTICAST PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7,
 	 true},
 	{"a frame without a tag is for the caller to judge", BYTES(GUEST PEER "\x08\x00"), KEEP,
 	 false, 0, true},

@@ -14,6 +14,7 @@
 // Extension headers: next header and length in units of 8 bytes, of 4 bytes.
 #define REST6		     "\x00\x00\x00\x00\x00\x00"
 #define EXTENSION(next, len) next len REST6
+#define LONG_EXTENSION(next) next "\x01" REST6 "\x00\x00" REST6
 #define FRAGMENT(next, at)   next "\x00" at "\x00\x00\x00\x01"
 
 // Neighbour messages: type, code, and the option of a MAC address: type, length.
@@ -50,25 +51,26 @@ static const struct vm_row packets[] = {
 	{"an echo request has no ports",
 	 BYTES(ETHER IPV6("\x00\x08", "\x3a") "\x80\x00\x00\x00\x00\x01\x00\x01"), KEEP,
 	 KEY_NO_PORTS(58)},
+	{"ICMPv6 may be a header alone", BYTES(ETHER IPV6("\x00\x04", "\x3a") "\x80\x00\x00\x00"),
+	 KEEP, KEY_NO_PORTS(58)},
 
 	{"ports stand behind hop-by-hop options",
-	 BYTES(ETHER IPV6("\x00\x10", "\x00") EXTENSION("\x11", "\x00") UDP), KEEP, KEY_PORTS(17)},
-	{"behind routing", BYTES(ETHER IPV6("\x00\x10", "\x2b") EXTENSION("\x11", "\x00") UDP),
-	 KEEP, KEY_PORTS(17)},
+	 BYTES(ETHER IPV6("\x00\x18", "\x00") LONG_EXTENSION("\x11") UDP), KEEP, KEY_PORTS(17)},
+	{"behind routing", BYTES(ETHER IPV6("\x00\x18", "\x2b") LONG_EXTENSION("\x11") UDP), KEEP,
+	 KEY_PORTS(17)},
 	{"behind destination options",
-	 BYTES(ETHER IPV6("\x00\x10", "\x3c") EXTENSION("\x11", "\x00") UDP), KEEP, KEY_PORTS(17)},
-	{"behind mobility", BYTES(ETHER IPV6("\x00\x10", "\x87") EXTENSION("\x11", "\x00") UDP),
+	 BYTES(ETHER IPV6("\x00\x18", "\x3c") LONG_EXTENSION("\x11") UDP), KEEP, KEY_PORTS(17)},
+	{"behind mobility", BYTES(ETHER IPV6("\x00\x18", "\x87") LONG_EXTENSION("\x11") UDP), KEEP,
+	 KEY_PORTS(17)},
+	{"behind host identity", BYTES(ETHER IPV6("\x00\x18", "\x8b") LONG_EXTENSION("\x11") UDP),
 	 KEEP, KEY_PORTS(17)},
-	{"behind host identity",
-	 BYTES(ETHER IPV6("\x00\x10", "\x8b") EXTENSION("\x11", "\x00") UDP), KEEP, KEY_PORTS(17)},
-	{"behind shim6", BYTES(ETHER IPV6("\x00\x10", "\x8c") EXTENSION("\x11", "\x00") UDP), KEEP,
+	{"behind shim6", BYTES(ETHER IPV6("\x00\x18", "\x8c") LONG_EXTENSION("\x11") UDP), KEEP,
 	 KEY_PORTS(17)},
 	{"behind authentication, which counts in 4 bytes",
 	 BYTES(ETHER IPV6("\x00\x14", "\x33") EXTENSION("\x11", "\x01") "\x00\x00\x00\x00" UDP),
 	 KEEP, KEY_PORTS(17)},
-	{"behind a longer extension header",
-	 BYTES(ETHER IPV6("\x00\x18", "\x00") EXTENSION("\x11", "\x01") "\x00\x00" REST6 UDP), KEEP,
-	 KEY_PORTS(17)},
+	{"behind a short extension header",
+	 BYTES(ETHER IPV6("\x00\x10", "\x00") EXTENSION("\x11", "\x00") UDP), KEEP, KEY_PORTS(17)},
 	{"behind two different ones",
 	 BYTES(ETHER IPV6("\x00\x18", "\x00") EXTENSION("\x2b", "\x00") EXTENSION("\x11", "\x00")
 		       UDP),
