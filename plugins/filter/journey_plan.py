@@ -20,7 +20,9 @@ options:
     type: dict
     required: true
   journey:
-    description: The variable C(testbed_journey), with the names of two VMs as C(from) and C(to).
+    description:
+      - The variable C(testbed_journey), with the names of two VMs as C(from) and C(to), and C(burst), the number of
+        datagrams that are sent at once; 64 by default, 0 for none.
     type: dict
     required: true
   emulated:
@@ -60,6 +62,13 @@ _value:
     tags:
       description: The tag stack that the rule demands at each point.
       type: dict
+    payload_bytes:
+      description: Length of the journey's datagrams.
+      type: int
+    burst:
+      description:
+        - C(datagrams) and C(payload_bytes) of the burst that follows, long enough to be told from the journey's.
+      type: dict
 """
 
 import typing as t
@@ -68,6 +77,8 @@ from ansible.errors import AnsibleFilterError
 
 ECHO_PORT = 7  # RFC 862
 UDP = 17
+PAYLOAD_BYTES = 64
+BURST = {"datagrams": 64, "payload_bytes": 1400}
 
 Values = t.Mapping[str, t.Any]
 
@@ -77,7 +88,7 @@ def echo_rule(testbed: Values, journey: Values) -> dict[str, t.Any]:
     found = {
         (rule["from"], rule["to"], rule["source_port"], rule["destination_port"]): rule
         for rule in testbed["rules"]
-        if rule["protocol"] == UDP
+        if rule.get("protocol") == UDP and {"source_ip", "source_port", "destination_port"} <= rule.keys()
     }
     one, other = journey["from"], journey["to"]
     for (source, destination, source_port, destination_port), rule in found.items():
@@ -121,6 +132,8 @@ def journey_plan(testbed: Values, journey: Values, emulated: bool, directory: st
         "interfaces": [interface for _at, interface in links],
         "points": [{"at": at, "path": f"{directory}/{name}.pcap"} for at, name in files],
         "tags": {at: tags[passed:] for passed, (at, _interface) in enumerate(links)} | {guest: []},
+        "payload_bytes": PAYLOAD_BYTES,
+        "burst": {**BURST, "datagrams": journey.get("burst", BURST["datagrams"])},
     }
 
 

@@ -45,6 +45,8 @@ import typing as t
 
 Results = t.Mapping[str, t.Any]
 
+NO_BURST = dict.fromkeys(("datagrams", "arrived", "duplicates", "out_of_order"), 0)
+
 
 def tag_faults(results: Results, tags: Results) -> list[str]:
     """At every point the frames must have the tags that the rule demands there."""
@@ -110,6 +112,29 @@ def ping_faults(pings: list[Results]) -> list[str]:
     ]
 
 
+def burst_faults(burst: Results) -> list[str]:
+    """Every datagram of the burst must arrive once, in order, and none before its rule lets it go."""
+    faults = []
+    goal = f"of {burst['datagrams']} datagrams sent at once"
+    for lost, what, way_out in (
+        (
+            burst["datagrams"] - burst["arrived"],
+            "did not arrive",
+            "what is above the rate has to wait; see the rule's drops, its queue_packets and queue_bytes",
+        ),
+        (burst["duplicates"], "arrived twice", "look for a loop or a second flow there"),
+        (burst["out_of_order"], "were overtaken", "a rule's frames leave in order; see the captures"),
+    ):
+        if lost:
+            faults.append(f"{lost} {goal} {what} at {burst['at']}; {way_out}")
+    if burst.get("early_us"):
+        faults.append(
+            f"The burst arrived at {burst['at']} {burst['early_us'] / 1000:.1f} ms earlier than {burst['rate_bps']} "
+            f"bit/s and a bucket of {burst['burst_bits']} bit allow; see the rule on the tagging switch (switch_info)"
+        )
+    return faults
+
+
 def site_faults(results: Results, tags: Results, count: int) -> list[str]:
     """Return what is wrong with the results, one sentence per fault."""
     journey, udp = results["journey"], results["udp"]
@@ -118,6 +143,7 @@ def site_faults(results: Results, tags: Results, count: int) -> list[str]:
         *frame_faults(journey, udp["sent"]),
         *udp_faults(udp, journey, count),
         *ping_faults(results["ping"]),
+        *burst_faults(results.get("burst", NO_BURST)),
     ]
 
 

@@ -33,6 +33,8 @@ _value:
 
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils._rule import ETHER_TYPE_NAMES
+
 Values = t.Mapping[str, t.Any]
 
 WHY = {
@@ -86,10 +88,48 @@ def traffic_lines(results: Values) -> list[str]:
     return lines
 
 
+def shaping_lines(burst: Values) -> list[str]:
+    """What the rule made of the burst, in the order in which it happened."""
+    order = f"{burst['out_of_order']} overtaken" if burst["out_of_order"] else "in order"
+    lines = [
+        f"Shaping: {burst['datagrams']} datagrams of {burst['payload_bytes']} bytes at once, "
+        f"through a bucket of {burst['burst_bits']} bit at {megabits(burst['rate_bps'])}",
+        f"  At {burst['at']}: {burst['arrived']} arrived, {order}",
+    ]
+    if not burst["arrived"]:
+        return lines
+    sent, arrived, expected = (burst[f"{name}_over_us"] / 1000 for name in ("sent", "arrived", "expected"))
+    lines.append(
+        f"  Sent within {sent:.1f} ms, arrived within {arrived:.1f} ms; the rule allows no less than {expected:.1f} ms"
+    )
+    if burst["waited"]:
+        rate = f", at {megabits(burst['wire_rate_bps'])} on the wire" if burst["wire_rate_bps"] else ""
+        lines.append(f"  {burst['waited']} of them had to wait, and left one by one{rate}")
+    else:
+        lines.append("  None had to wait: the guest sent them no faster than the rule allows")
+    return lines
+
+
+def megabits(rate_bps: int) -> str:
+    return f"{rate_bps / 10**6:.2f} Mbit/s"
+
+
 def match_of(rule: Values) -> str:
-    if not rule["source_port"] and not rule["destination_port"]:
-        return str(rule["protocol"])
-    return f"{rule['protocol']} {rule['source_port']}>{rule['destination_port']}"
+    name = str(rule.get("protocol") or ether_type_of(rule))
+    ports = [rule.get("source_port"), rule.get("destination_port")]
+    if not any(ports):
+        return name
+    return f"{name} {'>'.join('any' if port is None else str(port) for port in ports)}"
+
+
+def ether_type_of(rule: Values) -> str:
+    if "ether_type" not in rule:
+        return "all"
+    return ETHER_TYPE_NAMES.get(rule["ether_type"], f"0x{rule['ether_type']:04x}")
+
+
+def way_of(rule: Values) -> str:
+    return f"to VM {rule['destination_vm']}" if "destination_vm" in rule else "no tags"
 
 
 def rule_lines(results: Values) -> list[str]:
@@ -97,7 +137,7 @@ def rule_lines(results: Values) -> list[str]:
         [
             f"{rule['from']} > {rule['to']}",
             match_of(rule),
-            "".join(f"[{tag}]" for tag in rule["tags"]),
+            "".join(f"[{tag}]" for tag in rule["tags"]) or way_of(rule),
             f"{rule['packets']} packets",
             f"{rule['bytes']} bytes",
             ", ".join(f"{n} dropped {name}" for name, n in rule["drops"].items() if n) or "no drops",
@@ -117,7 +157,10 @@ def guest_line(results: Values) -> str:
 
 def site_report(results: Values) -> str:
     """Return the results as text."""
-    parts = [journey_lines(results), traffic_lines(results), rule_lines(results), [guest_line(results)]]
+    parts = [journey_lines(results), traffic_lines(results)]
+    if "burst" in results:
+        parts.append(shaping_lines(results["burst"]))
+    parts += [rule_lines(results), [guest_line(results)]]
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 

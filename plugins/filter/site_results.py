@@ -17,6 +17,7 @@ options:
     description:
       - C(probe) is the result of M(detnet.testbed.udp_probe).
       - C(journey) is the result of M(detnet.testbed.journey_info), also a failed one.
+      - C(plan) is what P(detnet.testbed.journey_plan#filter) returns.
       - C(pings) is a list of C(from), C(to) and C(output), the standard output of ping.
       - C(switches) has the results of M(detnet.testbed.switch_info) by end host.
       - C(names) has the names of the VMs by their IPv4 addresses.
@@ -34,7 +35,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(about)'s keys, then C(journey), C(udp), C(rtt_us), C(ping) and C(rules).
+    - C(about)'s keys, then C(journey), C(udp), C(rtt_us), C(ping), C(burst) and C(rules).
     - C(journey) is empty, and C(journey_fault) says why, where the captures do not show it.
   type: dict
 """
@@ -42,6 +43,7 @@ _value:
 import re
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils._burst import burst_result
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import PROTOCOL_NAMES, identity
 
 Values = t.Mapping[str, t.Any]
@@ -70,17 +72,33 @@ def ping_result(ping: Values) -> dict[str, t.Any]:
 def rule_results(end_host: str, switch: Values, names: Values) -> list[dict[str, t.Any]]:
     """Return the rules of one switch with their counters."""
     counters = {identity(rule): rule for rule in switch["stats"]["rules"]}
+
+    def end(address: str | None) -> str:
+        return str(names.get(address, address)) if address else "any"
+
     return [
         {
             "end_host": end_host,
-            "from": names.get(rule["source_ip"], rule["source_ip"]),
-            "to": names.get(rule["destination_ip"], rule["destination_ip"]),
+            "from": end(rule.get("source_ip")),
+            "to": end(rule.get("destination_ip")),
             **rule,
-            "protocol": PROTOCOL_NAMES.get(rule["protocol"], rule["protocol"]),
+            **(
+                {"protocol": PROTOCOL_NAMES.get(rule["protocol"], rule["protocol"])}
+                if "protocol" in rule
+                else {}
+            ),
             **{key: counters[identity(rule)][key] for key in COUNTERS},
         }
         for rule in switch["rules"]
     ]
+
+
+def burst_results(plan: Values, journey: Values) -> dict[str, t.Any]:
+    """Return what became of the burst, if there was one and the captures show it."""
+    if not plan["burst"]["datagrams"] or "burst" not in journey:
+        return {}
+    size = plan["burst"]["payload_bytes"]
+    return {"burst": burst_result(plan["rule"], plan["burst"]["datagrams"], size, journey["burst"])}
 
 
 def site_results(measured: Values) -> dict[str, t.Any]:
@@ -93,6 +111,7 @@ def site_results(measured: Values) -> dict[str, t.Any]:
         "udp": {key: probe[key] for key in UDP},
         "rtt_us": probe["rtt_us"],
         "ping": [ping_result(ping) for ping in measured["pings"]],
+        **burst_results(measured["plan"], journey),
         "rules": [
             rule
             for end_host, switch in measured["switches"].items()

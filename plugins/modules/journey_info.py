@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Reads one pcap file per capture point and returns the stack of VLAN tags of one flow's frames there.
   - Takes everything from the frames. Fails where a point saw no frame of the flow, or several tag stacks.
+  - Of a burst within the flow, known by the length of its datagrams, it returns when each was sent and when it
+    arrived at the first point. The datagrams are those of M(detnet.testbed.udp_probe).
 author: The detnet.testbed authors (@detnet)
 requirements:
   - scapy (on the host that executes the module, usually the controller)
@@ -47,6 +49,16 @@ options:
     description: TCP or UDP port that the flow goes to; 0 takes every port.
     type: int
     default: 0
+  payload_bytes:
+    description: Length of the datagrams of the journey; 0 takes every length.
+    type: int
+    default: 0
+    version_added: 0.2.0
+  burst_payload_bytes:
+    description: Length of the datagrams of the burst; 0 for no burst.
+    type: int
+    default: 0
+    version_added: 0.2.0
 attributes:
   check_mode:
     description: Only reads, so it does the same in check mode.
@@ -93,6 +105,23 @@ journey:
     frames:
       description: Number of frames of the flow at the point.
       type: int
+burst:
+  description: What the first point saw of the burst.
+  returned: success, with O(burst_payload_bytes)
+  type: dict
+  contains:
+    at:
+      description: Name of the point.
+      type: str
+    arrivals:
+      description:
+        - For each datagram, in the order of the capture, its C(number), C(sent_ns) by the sender's clock and
+          C(arrived_ns) by that of the capture.
+      type: list
+      elements: dict
+    clock_offset_ns:
+      description: Least difference between C(arrived_ns) and C(sent_ns) of all datagrams of the flow.
+      type: int
 seen:
   description: What each point saw, for points with no single tag stack too.
   returned: failure
@@ -110,33 +139,25 @@ seen:
       type: dict
 """
 
-import collections
 import ipaddress
-import traceback
 import typing as t
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
-from ansible_collections.detnet.testbed.plugins.module_utils._rule import PROTOCOL_NAMES, protocol_number
+from ansible_collections.detnet.testbed.plugins.module_utils._flow import (
+    SCAPY_IMPORT_ERROR,
+    TAG_BYTES,
+    Flow,
+    JourneyError,
+    Seen,
+    look,
+    look_at_burst,
+)
+from ansible_collections.detnet.testbed.plugins.module_utils._rule import PROTOCOLS, protocol_number
 from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import (
     number_faults,
     protocol_faults,
 )
-
-try:
-    from scapy.error import Scapy_Exception
-    from scapy.layers.inet import IP
-    from scapy.layers.l2 import Dot1Q, Ether
-    from scapy.utils import RawPcapReader
-except ImportError:
-    SCAPY_IMPORT_ERROR: str | None = traceback.format_exc()
-else:
-    SCAPY_IMPORT_ERROR = None
-
-MAC_PAIR_BYTES = 12
-TAG_BYTES = 4
-PCAP_HEADER_BYTES = 24
-FRAME_HEADER_BYTES = 16
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "points": {
@@ -149,72 +170,9 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "destination_ip": {"type": "str", "required": True},
     "protocol": {"type": "str", "default": "udp"},
     "destination_port": {"type": "int", "default": 0},
+    "payload_bytes": {"type": "int", "default": 0},
+    "burst_payload_bytes": {"type": "int", "default": 0},
 }
-
-Seen = dict[str, t.Any]  # at, path, frames_total, stacks: {vlan_stack_hex: frames}
-
-
-class JourneyError(Exception):
-    """A capture that cannot be read, or that does not show one tag stack."""
-
-
-class Flow(t.NamedTuple):
-    """One direction of a flow; destination port 0 stands for every port."""
-
-    source_ip: str
-    destination_ip: str
-    protocol: int
-    destination_port: int
-
-    def vlan_stack(self, frame: bytes) -> bytes | None:
-        """Return the bytes of the tags in front of the flow's packet, None for a frame of another flow."""
-        # Both addresses stand side by side in the IPv4 header: a cheap look before the dissection.
-        pair = (
-            ipaddress.IPv4Address(self.source_ip).packed + ipaddress.IPv4Address(self.destination_ip).packed
-        )
-        if pair not in frame:
-            return None
-        layer, tags = Ether(frame).payload, 0
-        while isinstance(layer, Dot1Q):
-            layer, tags = layer.payload, tags + 1
-        if not isinstance(layer, IP) or not self._has(layer):
-            return None
-        return frame[MAC_PAIR_BYTES : MAC_PAIR_BYTES + tags * TAG_BYTES]
-
-    def _has(self, packet: t.Any) -> bool:
-        if (packet.src, packet.dst, packet.proto) != (self.source_ip, self.destination_ip, self.protocol):
-            return False
-        return not self.destination_port or getattr(packet.payload, "dport", None) == self.destination_port
-
-    def __str__(self) -> str:
-        port = f":{self.destination_port}" if self.destination_port else ""
-        return f"{PROTOCOL_NAMES.get(self.protocol, self.protocol)} {self.source_ip} > {self.destination_ip}{port}"
-
-
-def frames_of(path: Path) -> t.Iterator[bytes]:
-    """Yield the frames of a pcap file; raise JourneyError if it is none or ends within a frame."""
-    try:
-        size, read = path.stat().st_size, PCAP_HEADER_BYTES
-        with RawPcapReader(str(path)) as reader:
-            for frame, header in reader:
-                read += FRAME_HEADER_BYTES + header.caplen
-                yield frame
-    except (OSError, Scapy_Exception) as exc:
-        raise JourneyError(f"{path} cannot be read: {exc}; repeat the capture") from exc
-    if read != size:
-        raise JourneyError(
-            f"{path} ends within a frame ({size} bytes, whole frames {read}); repeat the capture"
-        )
-
-
-def look(at: str, path: Path, flow: Flow) -> Seen:
-    """Return what one point saw of the flow; raise JourneyError."""
-    total, stacks = 0, collections.Counter[str]()
-    for frame in frames_of(path):
-        total += 1
-        if (stack := flow.vlan_stack(frame)) is not None:
-            stacks[stack.hex()] += 1
-    return {"at": at, "path": str(path), "frames_total": total, "stacks": dict(stacks)}
 
 
 def tags_of(vlan_stack_hex: str) -> list[int]:
@@ -257,7 +215,15 @@ def option_faults(params: dict[str, t.Any]) -> list[str]:
             ipaddress.IPv4Address(params[name])
         except ValueError:
             faults.append(f"{name} is {params[name]!r}; choose an IPv4 address")
+    for name in ("payload_bytes", "burst_payload_bytes"):
+        if params[name] and protocol_number(params["protocol"]) != PROTOCOLS["udp"]:
+            faults.append(f"{name} is {params[name]}; choose protocol: udp, whose datagrams have a length")
     return faults
+
+
+def burst_of(points: list[tuple[str, Path]], flow: Flow, payload_bytes: int) -> dict[str, t.Any]:
+    """Return the burst as the first point saw it, if there is one to look for; raise JourneyError."""
+    return {"burst": look_at_burst(*points[0], flow, payload_bytes)} if payload_bytes and points else {}
 
 
 def main() -> None:
@@ -275,7 +241,9 @@ def main() -> None:
     )
     goal = f"Cannot read the journey of {flow}"
     try:
-        seen = [look(point["at"], Path(point["path"]), flow) for point in params["points"]]
+        points = [(point["at"], Path(point["path"])) for point in params["points"]]
+        seen = [look(*point, flow, params["payload_bytes"]) for point in points]
+        burst = burst_of(points, flow, params["burst_payload_bytes"])
     except JourneyError as exc:
         module.fail_json(msg=f"{goal}: {exc}")
     if found := doubts(seen):
@@ -283,7 +251,7 @@ def main() -> None:
             "compare the rules with the flows of the network switches, and look into the files with Wireshark"
         )
         module.fail_json(msg=f"{goal}: {'; '.join(found)}; {way_out}", seen=seen)
-    module.exit_json(changed=False, journey=journey(seen))
+    module.exit_json(changed=False, journey=journey(seen), **burst)
 
 
 if __name__ == "__main__":

@@ -108,13 +108,12 @@ import errno
 import math
 import select
 import socket
-import struct
 import time
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.detnet.testbed.plugins.module_utils._datagram import HEADER
 
-HEADER = struct.Struct("!IQ")  # sequence number, CLOCK_MONOTONIC in ns
 LARGEST_PAYLOAD = 65507  # of UDP over IPv4
 RECEIVE_BUFFER = 1 << 20  # bytes; the kernel caps it at net.core.rmem_max
 

@@ -18,6 +18,7 @@ def rule(source, destination, protocol, ports, tags):
         "host": host,
         "protocol": protocol,
         "source_port": source_port,
+        "source_ip": f"ip of {source}",
         "destination_port": destination_port,
         "tags": tags,
     }
@@ -51,6 +52,19 @@ def test_points_are_in_the_order_of_the_path_whatever_the_order_of_the_links(tes
         {"at": "beta-vm-01", "path": "captures/beta-vm-01.pcap"},
     ]
     assert plan["tags"] == {"alpha - s1": [21, 21, 1], "s1 - s2": [21, 1], "s2 - beta": [1], "beta-vm-01": []}
+    assert plan["payload_bytes"] == 64
+    assert plan["burst"] == {"datagrams": 64, "payload_bytes": 1400}
+
+
+def test_the_inventory_says_how_long_the_burst_is(testbed):
+    assert journey_plan(testbed, JOURNEY | {"burst": 500}, True, "captures")["burst"]["datagrams"] == 500
+
+
+def test_rules_without_ports_or_addresses_are_passed_over(testbed):
+    wildcard = {key: value for key, value in TESTBED["rules"][2].items() if not key.endswith("_port")}
+    frames = {"from": "alpha-vm-01", "to": "beta-vm-01", "ether_type": 0x88F7, "tags": []}
+    testbed["rules"][:0] = [wildcard, frames]
+    assert journey_plan(testbed, JOURNEY, True, "captures")["rule"] == TESTBED["rules"][2]
 
 
 def test_without_emulated_switches_only_the_guest_can_be_captured(testbed):

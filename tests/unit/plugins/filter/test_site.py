@@ -50,10 +50,47 @@ MEASURED = {
         "rtt_us": {"min": 4100, "p50": 8050, "p99": 31200, "max": 39007},
         "changed": False,
     },
-    "journey": {"journey": JOURNEY, "changed": False},
+    "journey": {
+        "journey": JOURNEY,
+        "burst": {
+            "at": "alpha - s1",
+            "clock_offset_ns": 0,
+            "arrivals": [
+                {
+                    "number": n,
+                    "sent_ns": n * 100_000,
+                    "arrived_ns": max(n * 100_000, (n + 1) * 1_182_400 - 5_000_000),
+                }
+                for n in range(64)
+            ],
+        },
+        "changed": False,
+    },
+    "plan": {
+        "rule": {"tags": TAGS, "rate_bps": 10_000_000, "burst_bits": 50_000},
+        "burst": {"datagrams": 64, "payload_bytes": 1400},
+    },
     "pings": [{"from": "alpha-vm-01", "to": "beta-vm-01", "output": PING_OUTPUT}],
     "switches": {"alpha": {"rules": [RULE], "stats": {"rules": [IDENTITY | COUNTERS]}}},
     "names": {"10.20.0.11": "alpha-vm-01", "10.20.0.21": "beta-vm-01"},
+}
+
+
+BURST = {
+    "at": "alpha - s1",
+    "datagrams": 64,
+    "payload_bytes": 1400,
+    "arrived": 64,
+    "duplicates": 0,
+    "out_of_order": 0,
+    "rate_bps": 10_000_000,
+    "burst_bits": 50_000,
+    "waited": 60,
+    "sent_over_us": 6300,
+    "arrived_over_us": 70673,
+    "expected_over_us": 70673,
+    "early_us": 0,
+    "wire_rate_bps": 10_000_000,
 }
 
 
@@ -77,6 +114,7 @@ def test_results_have_the_form_that_is_kept(results):
                 "rtt_us": {"min": 4012, "mean": 8100, "max": 20301},
             }
         ],
+        "burst": BURST,
         "rules": [
             {
                 "end_host": "alpha",
@@ -165,6 +203,26 @@ def lose_datagrams(results):
             "Ping alpha-vm-01 > beta-vm-01: 0 of 0 answered; ",
             id="ping-did-not-run",
         ),
+        pytest.param(
+            lambda r: r["burst"].update(arrived=60),
+            "4 of 64 datagrams sent at once did not arrive at alpha - s1; ",
+            id="burst-loss",
+        ),
+        pytest.param(
+            lambda r: r["burst"].update(duplicates=1),
+            "1 of 64 datagrams sent at once arrived twice at alpha - s1; ",
+            id="burst-duplicated",
+        ),
+        pytest.param(
+            lambda r: r["burst"].update(out_of_order=2),
+            "2 of 64 datagrams sent at once were overtaken at alpha - s1; ",
+            id="burst-out-of-order",
+        ),
+        pytest.param(
+            lambda r: r["burst"].update(early_us=12_345),
+            "The burst arrived at alpha - s1 12.3 ms earlier than 10000000 bit/s and a bucket of 50000 bit allow; ",
+            id="burst-early",
+        ),
     ],
 )
 def test_every_fault_is_named_with_its_place(results, inject, message):
@@ -185,6 +243,11 @@ Traffic
   Round trip: min 4.1 ms, p50 8.1 ms, p99 31.2 ms, max 39.0 ms
   Ping alpha-vm-01 > beta-vm-01: 5 of 5 answered, min 4.0 ms, mean 8.1 ms, max 20.3 ms
 
+Shaping: 64 datagrams of 1400 bytes at once, through a bucket of 50000 bit at 10.00 Mbit/s
+  At alpha - s1: 64 arrived, in order
+  Sent within 6.3 ms, arrived within 70.7 ms; the rule allows no less than 70.7 ms
+  60 of them had to wait, and left one by one, at 10.00 Mbit/s on the wire
+
 Rules, counted since the start of their switches
   alpha-vm-01 > beta-vm-01  udp 40000>7  [21][21][1]  1000 packets  106000 bytes  no drops
 
@@ -193,6 +256,49 @@ Guests run under TCG: no guest runs under KVM here (make doctor says why), or th
 
 def test_the_report_shows_the_tags_leaving_hop_by_hop(results):
     assert site_report(results) == REPORT
+
+
+def test_without_a_burst_nothing_is_said_of_it():
+    measured = MEASURED | {"plan": MEASURED["plan"] | {"burst": {"datagrams": 0, "payload_bytes": 1400}}}
+    results = site_results(measured)
+    assert "burst" not in results
+    assert site_faults(results, DEMANDED, 1000) == []
+    assert "Shaping" not in site_report(results)
+
+
+def test_the_report_says_why_nothing_waited(results):
+    results["burst"] |= {"waited": 0, "wire_rate_bps": 0}
+    assert "  None had to wait: the guest sent them no faster than the rule allows" in site_report(results)
+
+
+def test_the_report_of_a_lost_burst_has_no_times(results):
+    nothing = {"at": "alpha - s1", "arrivals": [], "clock_offset_ns": 0}
+    lost = site_results(MEASURED | {"journey": MEASURED["journey"] | {"burst": nothing}})
+    assert "  At alpha - s1: 0 arrived, in order\n\nRules" in site_report(lost)
+    assert len(site_faults(lost, DEMANDED, 1000)) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "match", "way"),
+    [
+        pytest.param({"protocol": "icmp", "source_port": 0, "destination_port": 0}, "icmp", "[7]", id="icmp"),
+        pytest.param({"protocol": "udp", "destination_port": 7}, "udp any>7", "[7]", id="from-any-port"),
+        pytest.param({"ether_type": 0x88F7, "tags": []}, "ptp", "no tags", id="ptp"),
+        pytest.param({"ether_type": 0x1234}, "0x1234", "[7]", id="an-ether-type-without-a-name"),
+        pytest.param({"tags": [], "destination_vm": 2}, "all", "to VM 2", id="to-a-vm-of-the-same-host"),
+    ],
+)
+def test_the_report_shows_any_rule(results, rule, match, way):
+    form = {"from": "a", "to": "b", "tags": [7], "packets": 1, "bytes": 2, "drops": {}} | rule
+    results["rules"] = [form]
+    assert f"  a > b  {match}  {way}  1 packets  2 bytes  no drops" in site_report(results)
+
+
+def test_a_rule_without_addresses_is_for_any(results):
+    rule = {"vm": 1, "priority": 0, "ether_type": 0x88F7, "tags": [], "tpid": "802.1Q", "mode": "off"}
+    switch = {"rules": [rule], "stats": {"rules": [{"vm": 1, "ether_type": 0x88F7} | COUNTERS]}}
+    [result] = site_results(MEASURED | {"switches": {"alpha": switch}})["rules"]
+    assert (result["from"], result["to"]) == ("any", "any")
 
 
 def test_the_report_names_drops_and_what_could_not_be_read(results):

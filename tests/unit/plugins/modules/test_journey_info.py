@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.detnet.testbed.plugins.module_utils._datagram import HEADER
 from ansible_collections.detnet.testbed.plugins.modules import journey_info
 from ansible_collections.detnet.testbed.plugins.modules.journey_info import Flow, JourneyError
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Raw
-from scapy.utils import wrpcap
+from scapy.utils import PcapWriter, wrpcap
 
 PROBE = Flow("10.20.0.11", "10.20.0.21", 17, 7)
 THERE = {"src": "10.20.0.11", "dst": "10.20.0.21"}
@@ -32,7 +33,7 @@ def tagged(tags, packet):
 )
 def test_the_stack_is_what_stands_between_macs_and_packet(tags, stack):
     frame = tagged(tags, IP(**THERE) / UDP(sport=40000, dport=7) / b"x")
-    assert PROBE.vlan_stack(frame).hex() == stack
+    assert PROBE.read(frame).vlan_stack.hex() == stack
 
 
 @pytest.mark.parametrize(
@@ -56,12 +57,12 @@ def test_tags_are_the_vlan_ids(stack, tags):
     ],
 )
 def test_frames_of_other_flows_are_not_looked_at(packet):
-    assert PROBE.vlan_stack(tagged([21], packet)) is None
+    assert PROBE.read(tagged([21], packet)) is None
 
 
 def test_a_flow_without_port_takes_every_port():
     frame = tagged([1], IP(**THERE) / ICMP())
-    assert Flow("10.20.0.11", "10.20.0.21", 1, 0).vlan_stack(frame) == b"\x81\x00\x00\x01"
+    assert Flow("10.20.0.11", "10.20.0.21", 1, 0).read(frame).vlan_stack == b"\x81\x00\x00\x01"
 
 
 @pytest.fixture
@@ -130,7 +131,65 @@ def test_a_flow_that_cannot_be_is_refused(option, value):
         "destination_ip": "10.20.0.21",
         "protocol": "udp",
         "destination_port": 7,
+        "payload_bytes": 0,
+        "burst_payload_bytes": 0,
     }
     assert journey_info.option_faults(flow) == []
     [fault] = journey_info.option_faults(flow | {option: value})
     assert fault.startswith(f"{option} is {value!r}; choose ")
+
+
+@pytest.mark.parametrize("option", ["payload_bytes", "burst_payload_bytes"])
+def test_only_datagrams_have_a_length(option):
+    flow = {
+        "source_ip": "10.20.0.11",
+        "destination_ip": "10.20.0.21",
+        "protocol": "icmp",
+        "destination_port": 0,
+    }
+    lengths = {"payload_bytes": 0, "burst_payload_bytes": 0}
+    assert journey_info.option_faults(flow | lengths) == []
+    [fault] = journey_info.option_faults(flow | lengths | {option: 64})
+    assert fault == f"{option} is 64; choose protocol: udp, whose datagrams have a length"
+
+
+def datagram(number, sent_ns, payload_bytes):
+    payload = HEADER.pack(number, sent_ns).ljust(payload_bytes, b"x")
+    return tagged([21, 1], IP(**THERE) / UDP(sport=40000, dport=7) / payload)
+
+
+@pytest.fixture
+def burst_capture(tmp_path):
+    """Two datagrams of 14 bytes (padded by Ethernet), then two of a burst that swap places; 1 us after 10 s."""
+    path = tmp_path / "s1-1.pcap"
+    frames = [
+        (10.000_001, datagram(0, 4_000, 14) + bytes(4)),
+        (10.000_005, datagram(1, 5_000, 14) + bytes(4)),
+        (10.000_010, datagram(1, 8_000, 100)),
+        (10.000_020, datagram(0, 7_000, 100)),
+    ]
+    with PcapWriter(str(path)) as writer:
+        for seconds, frame in frames:
+            packet = Ether(frame)
+            packet.time = seconds
+            writer.write(packet)
+    return path
+
+
+def test_a_burst_is_told_from_the_journey_by_the_length_of_its_datagrams(burst_capture):
+    assert journey_info.look("s1 - s2", burst_capture, PROBE, 14)["stacks"] == {"8100001581000001": 2}
+    assert journey_info.look_at_burst("s1 - s2", burst_capture, PROBE, 100) == {
+        "at": "s1 - s2",
+        "arrivals": [
+            {"number": 1, "sent_ns": 8_000, "arrived_ns": 10_000_010_000},
+            {"number": 0, "sent_ns": 7_000, "arrived_ns": 10_000_020_000},
+        ],
+        "clock_offset_ns": 10_000_001_000 - 4_000,
+    }
+
+
+def test_the_burst_is_looked_for_at_the_first_point_and_only_if_asked_for(burst_capture, tmp_path):
+    points = [("s1 - s2", burst_capture), ("absent", tmp_path / "absent.pcap")]
+    assert journey_info.burst_of(points, PROBE, 0) == {}
+    assert journey_info.burst_of(points, PROBE, 100)["burst"]["at"] == "s1 - s2"
+    assert journey_info.burst_of(points, PROBE, 101)["burst"]["arrivals"] == []

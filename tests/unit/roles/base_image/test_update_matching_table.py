@@ -218,5 +218,5 @@ def test_the_status_is_0_only_if_the_switch_said_so(
     monkeypatch.setattr(socket, "socket", FakeSocket)
     monkeypatch.setattr("sys.argv", ["update-matching-table", *GOOD])
     assert command.main() == status
-    assert FakeSocket.sent == [bytes.fromhex("02000000bebe" "020000000100" "bebe" + FRAME)] * frames
+    assert FakeSocket.sent == [bytes.fromhex("02000000bebe020000000100bebe" + FRAME)] * frames
     assert told in capsys.readouterr().err
