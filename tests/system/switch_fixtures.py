@@ -12,9 +12,11 @@ import functools
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import typing as t
 
@@ -31,6 +33,7 @@ BUILD = REPOSITORY / "build" / "dpdk-app"
 MACS = {vm: f"02:00:00:00:00:{vm:02x}" for vm in range(65)}
 IDLE_SLEEP_US = 100
 PATIENCE_S = 10.0
+NOBODY = 65534
 WIRE_RING = 1024  # descriptors
 
 
@@ -197,6 +200,32 @@ class Switch:
     def buffers_in_use(self) -> int:
         in_use: int = self.call("stats.get")["buffers"]["in_use"]
         return in_use
+
+
+@dataclasses.dataclass
+class Unprivileged(Switch):
+    """A switch that is started as its container starts it: not as root, with these capabilities and no other."""
+
+    capabilities: tuple[str, ...] = ()
+
+    def command(self) -> list[str]:
+        whole = super().command()
+        at = whole.index(str(build()))
+        given = ",".join(["-all", *(f"+{name}" for name in self.capabilities)])
+        sets = (f"--{kind}={given}" for kind in ("inh-caps", "ambient-caps", "bounding-set"))
+        nobody = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs")
+        return [*whole[:at], "setpriv", *nobody, *sets, *whole[at:]]
+
+    @staticmethod
+    @contextlib.contextmanager
+    def home() -> Iterator[pathlib.Path]:
+        """Make a directory for it."""
+        with tempfile.TemporaryDirectory() as made:
+            home = pathlib.Path(made)
+            (home / "state").mkdir()
+            for directory in (home, home / "state"):
+                shutil.chown(directory, NOBODY)
+            yield home
 
 
 @contextlib.contextmanager

@@ -50,7 +50,6 @@ CONTROL_FRAME_LENGTH = 66  # with its number of tags
 OUT = Ether(src=MACS[1], dst=PEER)
 IP4 = IP(src=HERE, dst=THERE)
 IP6 = IPv6(src=HERE6, dst=THERE6)
-FLOOD = 50_000  # frames
 
 
 @pytest.fixture(scope="module")

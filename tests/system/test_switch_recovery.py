@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
-import shutil
 import signal
-import tempfile
 import time
 import typing as t
 
 import pytest
 from kernel_fixtures import UPLINK, KernelBench, Wire, guests, kernel_bench, namespace, passes
 from switch_fixtures import (
+    NOBODY,
     PATIENCE_S,
     Bench,
     RpcError,
     Switch,
+    Unprivileged,
     bench,
-    build,
     run,
     running,
     wait_until,
@@ -29,7 +28,6 @@ from switch_rules import TAGS, arriving, datagram, delivered, identity, normal, 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
-NOBODY = 65534
 BOTH_DIRECTIONS = {1: "switch", 2: "qemu"}
 
 
@@ -192,14 +190,11 @@ def test_a_full_disk_changes_nothing_and_says_so(tmp_path: pathlib.Path) -> None
         run("umount", disk)
 
 
-def test_runs_as_nobody_with_what_af_packet_needs(tmp_path: pathlib.Path) -> None:
+def test_runs_as_nobody_with_what_af_packet_needs() -> None:
     """Raw sockets, and interface flags while it starts; no other privilege."""
-    with namespace(f"unprivileged-{os.getpid()}") as where, tempfile.TemporaryDirectory() as home:
+    with namespace(f"unprivileged-{os.getpid()}") as where, Unprivileged.home() as home:
         where.add_pair("uplink", "wire")
-        switch = Unprivileged(pathlib.Path(home), UPLINK, where=where.name)
-        switch.state.parent.mkdir()
-        for directory in (switch.directory, switch.state.parent):
-            shutil.chown(directory, NOBODY)
+        switch = Unprivileged(home, UPLINK, where=where.name, capabilities=("net_raw", "net_admin"))
         with running(switch), contextlib.closing(Wire(where, "wire")) as wire:
             switch.add_port(1)
             assert switch.vhost(1).stat().st_uid == NOBODY
@@ -208,20 +203,6 @@ def test_runs_as_nobody_with_what_af_packet_needs(tmp_path: pathlib.Path) -> Non
             wait_until("it hears its uplink", lambda: switch.drops() == {"not_connected": 1})
             where.set_link("uplink", "down")
             wait_until("it sees its link", lambda: not switch.call("switch.info")["uplink"]["link_up"])
-
-
-class Unprivileged(Switch):
-    """A switch that is started as the container starts it."""
-
-    def command(self) -> list[str]:
-        whole = super().command()
-        at = whole.index(str(build()))
-        return [
-            *whole[:at],
-            "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--no-new-privs",
-            *(f"--{kind}=-all,+net_raw,+net_admin" for kind in ("inh-caps", "ambient-caps", "bounding-set")),
-            *whole[at:],
-        ]  # fmt: skip
 
 
 def test_says_nothing_while_nothing_happens(switch: Switch) -> None:
