@@ -25,4 +25,7 @@ void put_rule(struct writer *writer, const struct rule_spec *rule);
 void put_identity(struct writer *writer, uint16_t vm, const struct match *match);
 void put_match(struct writer *writer, const struct match *match);
 
+// An address of this family, ETHER_IPV4 or ETHER_IPV6.
+void put_address(struct writer *writer, const char *key, uint16_t family,
+		 const uint8_t address[IP_LEN]);
 void put_mac(struct writer *writer, const char *key, const uint8_t mac[MAC_LEN]);

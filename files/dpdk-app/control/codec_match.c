@@ -63,7 +63,7 @@ static bool clear_rest(struct prefix *prefix) {
 	return any;
 }
 
-bool decode_prefix(const json_t *value, const struct member *member, void *into,
+bool decode_prefix(json_t *value, const struct member *member, void *into,
 		   struct rpc_error *error) {
 	struct prefix *prefix = (void *)((char *)into + member->at);
 	const char *text = json_string_value(value);
@@ -119,6 +119,11 @@ static void put_prefix(struct writer *writer, const char *key, uint16_t family, 
 	memcpy(prefix.address, address, IP_LEN);
 	print_prefix(&prefix, text);
 	put_string(writer, key, text);
+}
+
+void put_address(struct writer *writer, const char *key, uint16_t family,
+		 const uint8_t address[IP_LEN]) {
+	put_prefix(writer, key, family, (uint8_t)family_bits(family), address);
 }
 
 static void put_if(struct writer *writer, const char *key, bool given, int64_t value) {

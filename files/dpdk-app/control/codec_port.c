@@ -10,7 +10,7 @@ struct draft {
 	bool qemu_serves;
 };
 
-static bool read_unicast_mac(const json_t *value, const struct member *member, void *into,
+static bool read_unicast_mac(json_t *value, const struct member *member, void *into,
 			     struct rpc_error *error) {
 	static const uint8_t none[MAC_LEN];
 	const struct draft *draft = into;
@@ -22,7 +22,7 @@ static bool read_unicast_mac(const json_t *value, const struct member *member, v
 	return true;
 }
 
-static bool read_server(const json_t *value, const struct member *member, void *into,
+static bool read_server(json_t *value, const struct member *member, void *into,
 			struct rpc_error *error) {
 	const char *name = json_is_string(value) ? json_string_value(value) : "";
 	struct draft *draft = into;

@@ -15,7 +15,7 @@ static const struct name tpids[] = {{"802.1Q", TPID_8021Q}, {"802.1ad", TPID_802
 static const struct name modes[] = {
 	{"shape", SHAPE_DELAY}, {"police", SHAPE_POLICE}, {"off", SHAPE_OFF}, {NULL, 0}};
 
-static bool read_name(const struct name names[], const json_t *value, const struct member *member,
+static bool read_name(const struct name names[], json_t *value, const struct member *member,
 		      void *into, struct rpc_error *error) {
 	const char *text = json_is_string(value) ? json_string_value(value) : "";
 
@@ -33,17 +33,17 @@ static const char *name_of(const struct name names[], int64_t value) {
 	return names->text;
 }
 
-static bool read_tpid(const json_t *value, const struct member *member, void *into,
+static bool read_tpid(json_t *value, const struct member *member, void *into,
 		      struct rpc_error *error) {
 	return read_name(tpids, value, member, into, error);
 }
 
-static bool read_mode(const json_t *value, const struct member *member, void *into,
+static bool read_mode(json_t *value, const struct member *member, void *into,
 		      struct rpc_error *error) {
 	return read_name(modes, value, member, into, error);
 }
 
-static bool read_tags(const json_t *value, const struct member *member, void *into,
+static bool read_tags(json_t *value, const struct member *member, void *into,
 		      struct rpc_error *error) {
 	struct tag_stack *tags = &((struct rule_draft *)into)->tags;
 	const size_t len = json_array_size(value);

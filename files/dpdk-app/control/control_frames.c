@@ -7,6 +7,7 @@
 #include "core/control_frame.h"
 #include "datapath/ports.h"
 #include "datapath/rules.h"
+#include "datapath/worker.h"
 #include "datapath/workers_control.h"
 
 // The status of an acknowledgement.
@@ -17,7 +18,6 @@ enum {
 };
 
 enum {
-	CONTROL_VM = 0,
 	FRAMES_PER_TICK = 16, // the next ones wait in the ring
 	FRAME_MAX_LEN = 2048, // longer ones are cut: what counts is in their first 106 bytes
 };

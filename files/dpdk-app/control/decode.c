@@ -86,7 +86,7 @@ static void *place(void *into, const struct member *member) {
 	return (char *)into + member->at;
 }
 
-bool decode_integer(const json_t *value, const struct member *member, void *into,
+bool decode_integer(json_t *value, const struct member *member, void *into,
 		    struct rpc_error *error) {
 	const int64_t integer = json_integer_value(value);
 
@@ -96,7 +96,7 @@ bool decode_integer(const json_t *value, const struct member *member, void *into
 	return true;
 }
 
-bool decode_boolean(const json_t *value, const struct member *member, void *into,
+bool decode_boolean(json_t *value, const struct member *member, void *into,
 		    struct rpc_error *error) {
 	if (!json_is_boolean(value))
 		return decode_refuse_member(value, member, error);
@@ -104,7 +104,7 @@ bool decode_boolean(const json_t *value, const struct member *member, void *into
 	return true;
 }
 
-bool decode_string(const json_t *value, const struct member *member, void *into,
+bool decode_string(json_t *value, const struct member *member, void *into,
 		   struct rpc_error *error) {
 	if (!json_is_string(value))
 		return decode_refuse_member(value, member, error);
@@ -112,7 +112,7 @@ bool decode_string(const json_t *value, const struct member *member, void *into,
 	return true;
 }
 
-bool decode_list(const json_t *value, const struct member *member, void *into,
+bool decode_list(json_t *value, const struct member *member, void *into,
 		 struct rpc_error *error) {
 	if (!json_is_array(value))
 		return decode_refuse_member(value, member, error);
@@ -124,7 +124,7 @@ static unsigned nibble(char digit) {
 	return (unsigned)(isdigit((unsigned char)digit) ? digit - '0' : tolower(digit) - 'a' + 10);
 }
 
-bool decode_mac(const json_t *value, const struct member *member, void *into,
+bool decode_mac(json_t *value, const struct member *member, void *into,
 		struct rpc_error *error) {
 	const char *text = json_string_value(value);
 	uint8_t *mac = place(into, member);

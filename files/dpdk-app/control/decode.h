@@ -15,7 +15,7 @@
 struct member {
 	const char *name;
 	// Puts the value at its place in *into, or returns false with *error filled.
-	bool (*read)(const json_t *value, const struct member *member, void *into,
+	bool (*read)(json_t *value, const struct member *member, void *into,
 		     struct rpc_error *error);
 	size_t at;	// offset of its place
 	int64_t least;	// of an integer
@@ -39,15 +39,15 @@ bool decode_refuse_member(const json_t *value, const struct member *member,
 
 // Readers of members: into an int64_t, a bool, a const char *, a json_t * that is a list, and
 // MAC_LEN bytes.
-bool decode_integer(const json_t *value, const struct member *member, void *into,
+bool decode_integer(json_t *value, const struct member *member, void *into,
 		    struct rpc_error *error);
-bool decode_boolean(const json_t *value, const struct member *member, void *into,
+bool decode_boolean(json_t *value, const struct member *member, void *into,
 		    struct rpc_error *error);
-bool decode_string(const json_t *value, const struct member *member, void *into,
+bool decode_string(json_t *value, const struct member *member, void *into,
 		   struct rpc_error *error);
-bool decode_list(const json_t *value, const struct member *member, void *into,
+bool decode_list(json_t *value, const struct member *member, void *into,
 		 struct rpc_error *error);
-bool decode_mac(const json_t *value, const struct member *member, void *into,
+bool decode_mac(json_t *value, const struct member *member, void *into,
 		struct rpc_error *error);
 
 #define MEMBER_MAC_TEXT "like \"02:aa:bb:cc:dd:01\""

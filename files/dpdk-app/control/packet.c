@@ -32,7 +32,7 @@ static bool has(const struct packet *packet, unsigned member) {
 	return packet->given >> member & 1;
 }
 
-static bool read_address(const json_t *value, const struct member *member, void *into,
+static bool read_address(json_t *value, const struct member *member, void *into,
 			 struct rpc_error *error) {
 	const char *text = json_string_value(value);
 
