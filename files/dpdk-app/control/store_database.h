@@ -1,14 +1,11 @@
 #pragma once
 
-#include <limits.h>
-
 #include <sqlite3.h>
 
 #include "control/store.h"
+#include "control/store_file.h"
 
 // What the parts of the store share.
-
-enum { STORE_PATH_MAX = PATH_MAX - 32 }; // so that there is room for what is put behind it
 
 enum {
 	STORE_GET_GENERATION,
@@ -28,7 +25,7 @@ struct store {
 	sqlite3 *db;
 	sqlite3_stmt *statements[STORE_STATEMENTS];
 	uint64_t generation;
-	char path[PATH_MAX];
+	char path[STORE_PATH_MAX];
 };
 
 // The statements need the newest schema.

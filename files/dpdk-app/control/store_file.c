@@ -6,9 +6,12 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "control/store_legacy.h"
 
 // The database is the last one, so that what belongs to it is never left without it.
 static const char *const suffixes[] = {"-wal", "-shm", "-journal", ""};
@@ -31,6 +34,30 @@ static const char *way_out(int number) {
 		if (ways_out[i].number == number)
 			return ways_out[i].way_out;
 	return "correct its directory, or give another path";
+}
+
+bool store_file_resolve(const char *path, char resolved[STORE_PATH_MAX], char *why,
+			size_t why_size) {
+	const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+	char copy[PATH_MAX], directory[PATH_MAX];
+
+	if (strcmp(name, LEGACY_NAME) == 0) {
+		snprintf(why, why_size,
+			 "%s is the name of an older switch's file; give another one beside it, "
+			 "like state.db, and it is taken over",
+			 path);
+		return false;
+	}
+	snprintf(copy, sizeof(copy), "%s", path);
+	if (realpath(dirname(copy), directory) == NULL) {
+		snprintf(why, why_size, "%s cannot be opened: %s; %s", path, strerror(errno),
+			 way_out(errno));
+		return false;
+	}
+	if (snprintf(resolved, STORE_PATH_MAX, "%s/%s", directory, name) < STORE_PATH_MAX)
+		return true;
+	snprintf(why, why_size, "%s is too long; give a shorter path", path);
+	return false;
 }
 
 bool store_file_make(const char *path, bool *empty, char *why, size_t why_size) {

@@ -11,7 +11,6 @@
 #include <jansson.h>
 
 #include "control/codec.h"
-#include "control/store_database.h"
 #include "control/store_file.h"
 
 enum { FORMAT = 1 };
@@ -107,9 +106,9 @@ static bool take_file(struct legacy *legacy, FILE *file) {
 }
 
 static bool rename_to(const char *from, const char *suffix, char *why, size_t why_size) {
-	char to[PATH_MAX + 16];
+	char to[PATH_MAX];
 
-	snprintf(to, sizeof(to), "%s.%s", from, suffix);
+	snprintf(to, sizeof(to), "%.*s.%s", STORE_PATH_MAX, from, suffix);
 	if (rename(from, to) == 0)
 		return true;
 	snprintf(why, why_size, "%s cannot be renamed to %s: %s; rename it", from, to,

@@ -1,12 +1,9 @@
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "control/store_database.h"
-#include "control/store_file.h"
 #include "control/store_legacy.h"
 #include "control/store_schema.h"
 
@@ -96,6 +93,11 @@ static enum outcome check_schema(struct store *store, char *why, size_t why_size
 static enum outcome check_pages(struct store *store, char *why, size_t why_size) {
 	char said[200];
 
+	// The file was opened for writing, so this is what its header says.
+	if (sqlite3_db_readonly(store->db, "main") != 0) {
+		snprintf(why, why_size, "its format is unknown");
+		return CORRUPT;
+	}
 	if (says(store, "PRAGMA integrity_check(1)", "ok", said, sizeof(said)))
 		return GOOD;
 	if (*said == '\0')
@@ -208,38 +210,13 @@ static struct store *open_or_set_aside(const char *path, char *report, size_t re
 	}
 }
 
-// SQLite follows no symbolic link at all if it must not follow the file's own.
-static bool resolve(const char *path, char resolved[PATH_MAX], char *why, size_t why_size) {
-	char copy[PATH_MAX], directory[PATH_MAX];
-	const char *name = strrchr(path, '/');
-
-	name = name != NULL ? name + 1 : path;
-	if (strcmp(name, LEGACY_NAME) == 0) {
-		snprintf(why, why_size,
-			 "%s is the name of an older switch's file; give another one beside it, "
-			 "like state.db, and it is taken over",
-			 path);
-		return false;
-	}
-	snprintf(copy, sizeof(copy), "%s", path);
-	if (realpath(dirname(copy), directory) == NULL) {
-		snprintf(why, why_size, "%s cannot be opened: %s; make its directory", path,
-			 strerror(errno));
-		return false;
-	}
-	if ((size_t)snprintf(resolved, PATH_MAX, "%s/%s", directory, name) < STORE_PATH_MAX)
-		return true;
-	snprintf(why, why_size, "%s is too long; give a shorter path", path);
-	return false;
-}
-
 enum store_found store_open(const char *path, struct store **store, char *report,
 			    size_t report_size, char *why, size_t why_size) {
-	char resolved[PATH_MAX];
+	char resolved[STORE_PATH_MAX];
 
 	*report = *why = '\0';
 	*store = NULL;
-	if (!resolve(path, resolved, why, why_size))
+	if (!store_file_resolve(path, resolved, why, why_size))
 		return STORE_UNUSABLE;
 
 	*store = open_or_set_aside(resolved, report, report_size, why, why_size);

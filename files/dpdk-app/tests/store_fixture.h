@@ -12,7 +12,7 @@
 
 #include "control/store.h"
 
-static char directory[] = "/tmp/store-test-XXXXXX";
+static char directory[] = "/dev/shm/store-test-XXXXXX"; // in memory: thousands are made
 static char path[64];
 static char report[800];
 static char why[600];
@@ -227,7 +227,7 @@ static inline bool same_rule(const struct rule_spec *a, const struct rule_spec *
 }
 
 // What a store lists.
-enum { LISTED_MAX = 4096 };
+enum { LISTED_MAX = 16384 };
 
 struct listed {
 	size_t ports_len, rules_len;
@@ -238,6 +238,8 @@ struct listed {
 static inline bool add_port(const struct port_spec *port, void *of) {
 	struct listed *listed = of;
 
+	if (listed->ports_len == sizeof(listed->ports) / sizeof(listed->ports[0]))
+		return false;
 	listed->ports[listed->ports_len++] = *port;
 	return true;
 }
@@ -245,6 +247,8 @@ static inline bool add_port(const struct port_spec *port, void *of) {
 static inline bool add_rule(const struct rule_spec *rule, void *of) {
 	struct listed *listed = of;
 
+	if (listed->rules_len == LISTED_MAX)
+		return false;
 	listed->rules[listed->rules_len++] = *rule;
 	return true;
 }
