@@ -81,8 +81,12 @@ info:
       description: Data cores that move frames, by DPDK's numbers.
       type: list
       elements: int
+    mtu:
+      description: Largest IP packet of a guest, in bytes.
+      type: int
     uplink:
-      description: Port to the network (driver, device, mac, link_up, mtu), or none.
+      description:
+        - Port to the network (driver, device, mac, link_up, mtu, and how its frames come to the data cores), or none.
       type: dict
     ports:
       description: Number of ports.
@@ -90,9 +94,11 @@ info:
     rules:
       description: Number of rules.
       type: int
-    generation:
-      description: Number of changes of its ports and rules so far. It survives a restart.
-      type: int
+    state:
+      description:
+        - C(path) of its database, C(generation), the number of changes of its ports and rules so far, and C(report) of
+          what had to be done to open it.
+      type: dict
 ports:
   description: The ports, sorted by VM.
   returned: if gathered

@@ -330,10 +330,9 @@ def diff(before: Rules, to_set: list[Rule], to_delete: list[Rule]) -> dict[str, 
 def change_once(switch: Switch, named: Rules, params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Make the rules as asked for, if nobody else changes the switch meanwhile; raise SwitchError."""
     state, of = params["state"], {} if params["vm"] is None else {"vm": params["vm"]}
-    listed = switch.call("rule.list", **of)
-    before = {identity(rule): rule for rule in map(normal, listed["rules"])}
+    generation = switch.call("switch.info")["state"]["generation"]  # first: a change after it is noticed
+    before = {identity(rule): rule for rule in map(normal, switch.call("rule.list", **of)["rules"])}
     to_set, to_delete = decide(before, named, state)
-    generation = listed["generation"]
     if (to_set or to_delete) and not check_mode:
         method, rules = request(named, to_set, to_delete, state)
         generation = switch.call(method, rules=rules, if_generation=generation, **of)["generation"]

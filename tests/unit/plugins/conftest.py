@@ -89,7 +89,13 @@ class MemorySwitch:
         return {"result": {"generation": self.generation}}
 
     def switch_info(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
-        return {"name": "dpdk-tagging", "ports": len(self.ports), "rules": len(self.rules)}
+        state = {"generation": self.generation}
+        return {
+            "name": "dpdk-tagging",
+            "ports": len(self.ports),
+            "rules": len(self.rules),
+            "state": state,
+        }
 
     def port_list(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {
@@ -101,10 +107,7 @@ class MemorySwitch:
 
     def rule_list(self, params: dict[str, t.Any]) -> dict[str, t.Any]:
         of = params.get("vm")
-        return {
-            "rules": [rule for rule in self.rules if of in (None, rule["vm"])],
-            "generation": self.generation,
-        }
+        return {"rules": [rule for rule in self.rules if of in (None, rule["vm"])]}
 
     def stats_get(self, _params: dict[str, t.Any]) -> dict[str, t.Any]:
         return {"vms": [], "uplink": {}, "rules": []}
