@@ -1,0 +1,69 @@
+"""Rates of the path: virtio-user generator → vhost → device under test → sink."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from benchmarks.switch.generator import generator
+from benchmarks.switch.open_vswitch import open_vswitch
+from benchmarks.switch.plan import TRAFFIC
+from benchmarks.switch.process import BenchmarkError, wait_until
+from benchmarks.switch.spread import rate, read
+from benchmarks.switch.tagging import tagging
+from benchmarks.switch.testpmd import testpmd
+
+if t.TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.switch.contender import Bench, Contender, Device
+    from benchmarks.switch.generator import Generator
+    from benchmarks.switch.plan import Case, Sitting
+
+CONTENDERS: dict[str, Contender] = {"testpmd": testpmd, "ovs": open_vswitch, "ours": tagging}
+
+WARM_UP_S = 0.3
+SETTLE_TIMEOUT_S = 60.0
+LOST_MAX = 0.05  # of what the generator sent; reading both counters is not one moment
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One measurement of one case."""
+
+    packets_per_s: float  # that left by the sink
+    ring_full: float  # share of the generator's turns that found the ring full; near 0: it was the bottleneck
+
+
+def measure_sitting(
+    bench: Bench, sitting: Sitting, seconds: float, report: Callable[[Case, Sample], None]
+) -> None:
+    """Measure all cases of a sitting with one process of the contender and one generator."""
+    with CONTENDERS[sitting.contender](bench) as device, generator(bench, device.vhost) as guest:
+        setup = None
+        for case in sitting.cases:
+            if case.setup != setup:
+                setup = case.setup
+                device.use(setup)
+            report(case, measure(device, guest, case, seconds))
+
+
+def measure(device: Device, guest: Generator, case: Case, seconds: float) -> Sample:
+    guest.send(case.setup.rules, TRAFFIC[case.traffic])
+    wait_until(f"settled: {case}", lambda: device.is_settled(case.setup), SETTLE_TIMEOUT_S)
+    time.sleep(WARM_UP_S)
+
+    offered = guest.counters()
+    before = read(device.sent, time.monotonic)
+    time.sleep(seconds)
+    after = read(device.sent, time.monotonic)
+    offered = guest.counters() - offered
+
+    lost = 1 - (after.value - before.value) / max(1, offered.sent)
+    if lost > LOST_MAX:
+        raise BenchmarkError(
+            f"Cannot measure {case}: {lost:.0%} of {offered.sent} frames did not reach the sink; "
+            "see the drops of the device under test"
+        )
+    return Sample(rate(before, after), offered.full / max(1, offered.turns))

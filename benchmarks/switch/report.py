@@ -1,0 +1,99 @@
+"""The tables on the terminal."""
+
+from __future__ import annotations
+
+import typing as t
+
+from benchmarks.switch.goals import GOALS
+from benchmarks.switch.plan import TRAFFIC, Case
+from benchmarks.switch.spread import Spread, spread
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from benchmarks.switch.plan import Setup
+    from benchmarks.switch.results import Results, Rounds
+
+NAMES = {
+    "testpmd": "dpdk-testpmd io",
+    "reference": "the reference's algorithm",
+    "ovs": "Open vSwitch with DPDK",
+    "ours": "dpdk-tagging",
+}
+MEGA = 1e6
+NOTHING = "-"
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as columns: the first one left-aligned, the others right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def figure(found: Spread, scale: float = 1.0) -> str:
+    """Return a median with its range, to three significant digits."""
+    return f"{found.median / scale:.3g} ({found.minimum / scale:.3g}…{found.maximum / scale:.3g})"
+
+
+def path_rows(results: Results) -> Iterator[list[str]]:
+    yield ["Mpps from vhost to the sink", "rules", "tags", "shaping", *TRAFFIC]
+    setups = {case.setup for case in results.samples}
+    order = list(NAMES)
+    for setup in sorted(setups, key=lambda setup: (order.index(setup.contender), setup)):
+        yield [
+            NAMES[setup.contender],
+            *_terms(setup),
+            *(_rate(results, Case(setup, name)) for name in TRAFFIC),
+        ]
+
+
+def _terms(setup: Setup) -> list[str]:
+    if not setup.tags:
+        return [NOTHING, NOTHING, NOTHING]
+    shaping = {True: "meter" if setup.contender == "ovs" else "yes", False: "no"}[setup.shaping]
+    return [str(setup.rules), str(setup.tags), shaping]
+
+
+def _rate(results: Results, case: Case) -> str:
+    rates = results.rates(case)
+    return figure(spread(list(rates.values())), MEGA) if rates else NOTHING
+
+
+def figure_rows(title: str, figures: dict[str, Rounds]) -> Iterator[list[str]]:
+    yield [title, "median (min…max)"]
+    for name, rounds in figures.items():
+        yield [name.replace("_", " "), figure(spread(list(rounds.values())))]
+
+
+def ratio_rows(results: Results) -> Iterator[list[str]]:
+    yield ["Ratio, round by round", "median (min…max)"]
+    for name, found in results.ratios().items():
+        yield [name, figure(found)]
+
+
+def goal_rows(results: Results) -> Iterator[list[str]]:
+    yield ["Goal", "", "figure", ""]
+    summary = results.summary()
+    for goal in GOALS:
+        value = summary.get(goal.key)
+        verdict = "not measured" if value is None else "met" if goal.is_met(value) else "missed"
+        yield [f"{goal.key}: {goal.meaning}", goal.relation, "" if value is None else f"{value:.4g}", verdict]
+
+
+def report(results: Results) -> str:
+    """Return all tables that have a row."""
+    parts: list[Iterable[list[str]]] = [
+        path_rows(results),
+        ratio_rows(results),
+        figure_rows("Stage", results.stages),
+        figure_rows("Control", results.control),
+        goal_rows(results),
+    ]
+    tables = [list(part) for part in parts]
+    return "\n\n".join(table(rows) for rows in tables if len(rows) > 1)
