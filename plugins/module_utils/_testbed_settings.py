@@ -136,7 +136,12 @@ def read_settings(host: str, variables: Variables) -> tuple[dict[str, t.Any], li
     defaults = {**DEFAULTS, "testbed_mac_prefix": mac_prefix(host)}
     settings = {name: variables.get(name, defaults.get(name)) for name in CHECKS}
     faults = check(settings, [name for name in CHECKS if name not in SHARED])
-    longest = max(control_socket(host, settings), vhost_socket(host, settings, MAX_VM_ID), key=len)
+    longest = max(
+        control_socket(host, settings),
+        vhost_socket(host, settings, MAX_VM_ID),
+        telemetry_socket(host, settings),
+        key=len,
+    )
     if len(longest.encode()) > MAX_SOCKET_PATH:
         faults.append(
             f"the socket path {longest} has {len(longest.encode())} bytes; "
@@ -168,6 +173,10 @@ def mac_prefix(host: str) -> str:
 
 def control_socket(host: str, settings: Variables) -> str:
     return f"{settings['testbed_run_dir']}/{host}/control/switch.sock"
+
+
+def telemetry_socket(host: str, settings: Variables) -> str:
+    return f"{settings['testbed_run_dir']}/{host}/dpdk/switch/dpdk_telemetry.v2"
 
 
 def vhost_socket(host: str, settings: Variables, vm_id: int) -> str:

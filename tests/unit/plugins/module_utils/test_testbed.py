@@ -253,7 +253,7 @@ def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
             "alpha",
             "testbed_run_dir",
             "/run/" + "x" * 80,
-            f"the socket path /run/{'x' * 80}/alpha/control/switch.sock has 111 bytes; "
+            f"the socket path /run/{'x' * 80}/alpha/dpdk/switch/dpdk_telemetry.v2 has 121 bytes; "
             "choose a testbed_run_dir that leaves at most 107",
             id="a-path-too-long-for-a-socket",
         ),
