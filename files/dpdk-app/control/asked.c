@@ -58,8 +58,7 @@ bool asked_read(const json_t *list, rule_decoder *decode, struct asked *asked,
 	};
 	if (asked->rules == NULL || asked->sorted == NULL) {
 		asked_free(asked);
-		return rpc_fail(error, RPC_NO_CAPACITY,
-				"no memory left; give fewer rules at once");
+		return rpc_fail(error, RPC_NO_CAPACITY, "no memory left; give fewer rules at once");
 	}
 	if (!read_items(list, decode, asked, error)) {
 		asked_free(asked);
@@ -76,8 +75,8 @@ void asked_free(struct asked *asked) {
 }
 
 static bool same(const struct asked *asked, const struct place *a, const struct place *b) {
-	return a->key == b->key && match_compare(&asked->rules[a->index].match,
-						 &asked->rules[b->index].match) == 0;
+	return a->key == b->key &&
+	       match_compare(&asked->rules[a->index].match, &asked->rules[b->index].match) == 0;
 }
 
 bool asked_is_distinct(const struct asked *asked, struct rpc_error *error) {

@@ -130,6 +130,9 @@ static struct client *biggest(const struct client_pool *pool) {
 
 // Answers the first whole line, if there is one.
 static bool serve_line(struct client *client, const struct rpc_method table[], void *context) {
+	if (client->start == client->end) // there may be no memory yet to point into
+		return false;
+
 	char *const begin = client->in + client->start;
 	char *const newline = client->end > client->scanned
 				      ? memchr(client->in + client->scanned, '\n',
@@ -146,8 +149,8 @@ static bool serve_line(struct client *client, const struct rpc_method table[], v
 	if (newline == NULL)
 		return false;
 
-	client->credit_ns -=
-		(int64_t)REQUEST_NS * rpc_answer(table, context, begin, len, &client->out);
+	client->credit_ns -= (int64_t)REQUEST_NS *
+			     rpc_answer(table, context, begin, len, &client->out);
 	take_answer(client);
 	client->start += len + 1;
 	client->scanned = client->start;
@@ -204,8 +207,8 @@ static void earn(struct client *client, uint64_t now_ns) {
 	client->credit_ns = credit < SECOND_NS ? credit : SECOND_NS;
 }
 
-enum client_wants client_turn(struct client *client, const struct rpc_method table[],
-			      void *context, uint64_t now_ns) {
+enum client_wants client_turn(struct client *client, const struct rpc_method table[], void *context,
+			      uint64_t now_ns) {
 	unsigned served = 0;
 
 	earn(client, now_ns);

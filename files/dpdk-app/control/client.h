@@ -37,5 +37,5 @@ enum client_wants {
 };
 
 // Reads, answers and writes as far as it goes without waiting, but only for a fair turn.
-enum client_wants client_turn(struct client *client, const struct rpc_method table[],
-			      void *context, uint64_t now_ns);
+enum client_wants client_turn(struct client *client, const struct rpc_method table[], void *context,
+			      uint64_t now_ns);

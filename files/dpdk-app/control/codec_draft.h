@@ -50,8 +50,7 @@ static inline bool draft_has(const struct rule_draft *draft, enum rule_member me
 }
 
 // Reader of a member that is a struct prefix.
-bool decode_prefix(json_t *value, const struct member *member, void *into,
-		   struct rpc_error *error);
+bool decode_prefix(json_t *value, const struct member *member, void *into, struct rpc_error *error);
 
 // The match of a draft. False: its members contradict each other, and *error is filled.
 bool draft_match(const struct rule_draft *draft, struct match *match, struct rpc_error *error);

@@ -180,8 +180,8 @@ bool decode_identity(json_t *object, struct rule_spec *rule, struct rpc_error *e
 bool decode_rule(json_t *object, struct rule_spec *rule, struct rpc_error *error) {
 	struct rule_draft draft;
 
-	if (!decode_draft(object, RULE_MEMBERS, &draft, rule, error) ||
-	    !check_way(&draft, error) || !draft_shaper(&draft, &rule->shaper, error))
+	if (!decode_draft(object, RULE_MEMBERS, &draft, rule, error) || !check_way(&draft, error) ||
+	    !draft_shaper(&draft, &rule->shaper, error))
 		return false;
 	rule->priority = (uint16_t)draft.priority;
 	rule->destination_vm = (uint16_t)draft.destination_vm;

@@ -150,8 +150,6 @@ void control_run(struct control *control, int signals_fd) {
 
 	control->signals_fd = signals_fd;
 	telemetry_start(control);
-	log_line("ready: %u ports, %zu rules, uplink %s", ports_now()->len, rules_len(),
-		 control->uplink->present ? control->uplink->device : "none");
 	server_run(control->server, &service);
 	telemetry_stop();
 	log_line("asked to end");

@@ -75,7 +75,8 @@ static void answer(struct control *control, const uint8_t *data, size_t len) {
 	if (port == NULL)
 		return;
 	control_frame_ack(&frame, port->mac, status, reason, ack);
-	control_frame_send(CONTROL_VM, ack, sizeof(ack)); // a guest that does not listen is no fault
+	control_frame_send(CONTROL_VM, ack,
+			   sizeof(ack)); // a guest that does not listen is no fault
 }
 
 void control_frames_serve(struct control *control) {

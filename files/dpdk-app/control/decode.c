@@ -12,7 +12,7 @@ enum {
 
 struct quotation {
 	size_t len;
-	char text[QUOTED_LEN + 1];
+	char text[QUOTED_LEN + sizeof("...")];
 };
 
 // Stops the dump of a long value as soon as the quotation is full.
@@ -23,7 +23,10 @@ static int quote_piece(const char *piece, size_t len, void *of) {
 
 	memcpy(quotation->text + quotation->len, piece, taken);
 	quotation->len += taken;
-	return taken == len ? 0 : -1;
+	if (taken == len)
+		return 0;
+	strcpy(quotation->text + QUOTED_LEN, "...");
+	return -1;
 }
 
 bool decode_refuse(const json_t *value, const char *name, const char *wanted,
@@ -112,8 +115,7 @@ bool decode_string(json_t *value, const struct member *member, void *into,
 	return true;
 }
 
-bool decode_list(json_t *value, const struct member *member, void *into,
-		 struct rpc_error *error) {
+bool decode_list(json_t *value, const struct member *member, void *into, struct rpc_error *error) {
 	if (!json_is_array(value))
 		return decode_refuse_member(value, member, error);
 	*(const json_t **)place(into, member) = value;
@@ -124,8 +126,7 @@ static unsigned nibble(char digit) {
 	return (unsigned)(isdigit((unsigned char)digit) ? digit - '0' : tolower(digit) - 'a' + 10);
 }
 
-bool decode_mac(json_t *value, const struct member *member, void *into,
-		struct rpc_error *error) {
+bool decode_mac(json_t *value, const struct member *member, void *into, struct rpc_error *error) {
 	const char *text = json_string_value(value);
 	uint8_t *mac = place(into, member);
 

@@ -17,8 +17,8 @@ struct member {
 	// Puts the value at its place in *into, or returns false with *error filled.
 	bool (*read)(json_t *value, const struct member *member, void *into,
 		     struct rpc_error *error);
-	size_t at;	// offset of its place
-	int64_t least;	// of an integer
+	size_t at;     // offset of its place
+	int64_t least; // of an integer
 	int64_t most;
 	const char *wanted; // what to give; NULL: an integer from least to most
 	bool required;
@@ -43,11 +43,8 @@ bool decode_integer(json_t *value, const struct member *member, void *into,
 		    struct rpc_error *error);
 bool decode_boolean(json_t *value, const struct member *member, void *into,
 		    struct rpc_error *error);
-bool decode_string(json_t *value, const struct member *member, void *into,
-		   struct rpc_error *error);
-bool decode_list(json_t *value, const struct member *member, void *into,
-		 struct rpc_error *error);
-bool decode_mac(json_t *value, const struct member *member, void *into,
-		struct rpc_error *error);
+bool decode_string(json_t *value, const struct member *member, void *into, struct rpc_error *error);
+bool decode_list(json_t *value, const struct member *member, void *into, struct rpc_error *error);
+bool decode_mac(json_t *value, const struct member *member, void *into, struct rpc_error *error);
 
 #define MEMBER_MAC_TEXT "like \"02:aa:bb:cc:dd:01\""

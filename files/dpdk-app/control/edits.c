@@ -36,8 +36,8 @@ static void fill(const struct edits *edits, const struct rule_spec set[], size_t
 	}
 	for (size_t i = 0; i < unset_len; i++) {
 		const uint16_t vm = unset[i].vm;
-		const size_t at =
-			(size_t)(edits->list[vm].unset - edits->unset) + unset_filled[vm]++;
+		const size_t at = (size_t)(edits->list[vm].unset - edits->unset) +
+				  unset_filled[vm]++;
 
 		edits->unset[at] = unset[i].match;
 	}
@@ -59,8 +59,7 @@ bool edits_make(const struct rule_spec set[], size_t set_len, const struct rule_
 	};
 	if (edits->list == NULL || edits->set == NULL || edits->unset == NULL) {
 		edits_free(edits);
-		return rpc_fail(error, RPC_NO_CAPACITY,
-				"no memory left; give fewer rules at once");
+		return rpc_fail(error, RPC_NO_CAPACITY, "no memory left; give fewer rules at once");
 	}
 	lay_out(edits, set, set_len, unset, unset_len);
 	fill(edits, set, set_len, unset, unset_len);

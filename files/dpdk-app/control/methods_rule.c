@@ -143,8 +143,7 @@ static bool delete_ones(struct control *control, const struct asked *asked, size
 	struct rule_spec *gone = calloc(asked->len + 1, sizeof(*gone));
 
 	if (gone == NULL)
-		return rpc_fail(error, RPC_NO_CAPACITY,
-				"no memory left; give fewer rules at once");
+		return rpc_fail(error, RPC_NO_CAPACITY, "no memory left; give fewer rules at once");
 	*deleted = present_ones(asked, gone);
 	const bool good = apply(control, NULL, 0, gone, *deleted, error);
 

@@ -55,7 +55,8 @@ static size_t read_hex(const char *text, uint8_t frame[PACKET_MAX], struct rpc_e
 
 		if (!isxdigit((unsigned char)digit)) {
 			rpc_fail(error, RPC_INVALID_PARAMS,
-				 "frame has no hexadecimal digit at place %zu; give 0-9 and a-f", i);
+				 "frame has no hexadecimal digit at place %zu; give 0-9 and a-f",
+				 i);
 			return 0;
 		}
 		const unsigned value = (unsigned)(isdigit((unsigned char)digit)

@@ -15,7 +15,6 @@
 #include "datapath/worker.h"
 #include "datapath/workers_control.h"
 
-
 enum { NAME_LEN = 64 };
 
 // NULL: the switch ends. Its lock is held while a command runs, so that nothing it reads goes away.
@@ -97,8 +96,7 @@ static int one_port(const struct port *port, struct rte_tel_data *data) {
 	rte_tel_data_start_dict(data);
 	rte_tel_data_add_dict_uint(data, "vm", port->vm);
 	rte_tel_data_add_dict_uint(data, "core", workers_get(port->worker)->lcore);
-	rte_tel_data_add_dict_uint(data, "connected",
-				   atomic_load(&port->device) != NOT_CONNECTED);
+	rte_tel_data_add_dict_uint(data, "connected", atomic_load(&port->device) != NOT_CONNECTED);
 	rte_tel_data_add_dict_uint(data, "rules", rules_len_of(port->vm));
 	rte_tel_data_add_dict_uint(data, "from_vm_packets", counter_read(&port->from_vm.packets));
 	rte_tel_data_add_dict_uint(data, "from_vm_bytes", counter_read(&port->from_vm.bytes));
@@ -164,7 +162,8 @@ static int rules(const struct control *control, const char *params, struct rte_t
 }
 
 #define HANDLER(body)                                                                              \
-	static int handle_##body(const char *name, const char *params, struct rte_tel_data *data) { \
+	static int handle_##body(const char *name, const char *params,                             \
+				 struct rte_tel_data *data) {                                      \
 		(void)name;                                                                        \
 		return run(body, params, data);                                                    \
 	}

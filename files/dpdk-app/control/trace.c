@@ -13,7 +13,7 @@ struct trace {
 	const struct worker_terms *terms;
 	uint8_t *frame;
 	size_t len;
-	enum drop drop;	       // KEEP as long as it goes on
+	enum drop drop;		 // KEEP as long as it goes on
 	const struct rule *rule; // or NULL
 	uint16_t rule_vm;
 	uint64_t delay_ns;
@@ -183,9 +183,9 @@ static void conclude(const struct trace *trace) {
 
 	end_list(result);
 	put_string(result, "verdict",
-		   trace->drop != KEEP	   ? "dropped"
+		   trace->drop != KEEP	 ? "dropped"
 		   : trace->delay_ns > 0 ? "delayed"
-					   : "sent");
+					 : "sent");
 	if (trace->drop != KEEP)
 		put_string(result, "drop", drop_info[trace->drop].name);
 	if (trace->rule != NULL)

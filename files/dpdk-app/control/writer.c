@@ -112,11 +112,11 @@ static size_t character(const unsigned char *text) {
 	const unsigned char first = text[0];
 	const unsigned char low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
 	const unsigned char high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-	const size_t len = first < 0x80			 ? 1
+	const size_t len = first < 0x80			? 1
 			   : between(first, 0xc2, 0xdf) ? 2
 			   : between(first, 0xe0, 0xef) ? 3
 			   : between(first, 0xf0, 0xf4) ? 4
-							 : 0;
+							: 0;
 
 	if (len > 1 && !between(text[1], low, high))
 		return 0;
