@@ -54,7 +54,7 @@ static uint64_t due_step(const struct scheduler *scheduler, const struct queue *
 }
 
 static void put(struct scheduler *scheduler, struct queue *queue) {
-	const uint64_t last_turn = scheduler->step / WHEEL_SLOTS + WHEEL_SLOTS - 1;
+	const uint64_t last_turn = scheduler->step / WHEEL_SLOTS + TURNS_AHEAD;
 	const uint64_t step = due_step(scheduler, queue);
 
 	if (step - scheduler->step < WHEEL_SLOTS)

@@ -28,6 +28,7 @@ struct queue {
 enum {
 	WHEEL_SLOTS = 4096,
 	WHEEL_WORDS = WHEEL_SLOTS / 64,
+	TURNS_AHEAD = 128, // after which every queue is looked at: it may be condemned
 };
 
 struct wheel {
@@ -37,7 +38,7 @@ struct wheel {
 
 // A hierarchical timing wheel (Varghese and Lauck, 1987) of queues: each one that is not empty
 // waits for its first frame. Within a turn of the wheel of steps it waits there; else in the wheel
-// of turns, or as far ahead as that reaches.
+// of turns, but TURNS_AHEAD at most.
 struct scheduler {
 	unsigned step_shift; // a step is 2^step_shift ticks
 	uint64_t step;	     // the next one to look at; a turn is WHEEL_SLOTS of them
