@@ -51,7 +51,8 @@ def tree_digest(folder: str) -> str:
     for path in files:
         content = path.read_bytes()
         executable = os.access(path, os.X_OK)
-        digest.update(f"{path.relative_to(top)}\0{executable:d}\0{len(content)}\0".encode())
+        digest.update(os.fsencode(path.relative_to(top)))  # a name need not be text
+        digest.update(f"\0{executable:d}\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 
