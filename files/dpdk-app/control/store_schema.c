@@ -129,7 +129,7 @@ enum schema_found schema_check(sqlite3 *db) {
 		return SCHEMA_FAILED;
 	if (entries == 0 && version == 0 && application == 0)
 		return SCHEMA_NONE;
-	if (version == 0 || application != APPLICATION + version)
+	if (version == 0 || application - version != APPLICATION)
 		return SCHEMA_STRANGE;
 	if (version > schema_newest)
 		return SCHEMA_NEWER;

@@ -416,6 +416,8 @@ static void only_its_owner_can_read_it(void **state) {
 
 	(void)state;
 	umask(0);
+	fclose(fopen(path, "w"));
+	assert_int_equal(chmod(path, 0666), 0);
 	store = open_store();
 	add_ports(store);
 	for (size_t i = 0; i < 2; i++) {

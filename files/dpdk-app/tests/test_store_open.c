@@ -240,17 +240,20 @@ static struct {
 	const sqlite3_vfs *real;
 	const sqlite3_io_methods *methods;
 	int good; // what is left until they fail
+	bool unsynced;
 } faulty;
 
 static int fault_write(sqlite3_file *file, const void *bytes, int len, sqlite3_int64 at) {
 	if (faulty.good-- <= 0)
 		return SQLITE_IOERR_WRITE;
+	faulty.unsynced = true;
 	return faulty.methods->xWrite(file, bytes, len, at);
 }
 
 static int fault_sync(sqlite3_file *file, int flags) {
 	if (faulty.good-- <= 0)
 		return SQLITE_IOERR_FSYNC;
+	faulty.unsynced = false;
 	return faulty.methods->xSync(file, flags);
 }
 
@@ -295,27 +298,37 @@ static uint64_t commit_until_failure(void) {
 	return answered;
 }
 
+static sqlite3_vfs *use_faulty(sqlite3_vfs *vfs) {
+	sqlite3_vfs *real = sqlite3_vfs_find(NULL);
+
+	*vfs = *real;
+	vfs->zName = "faulty";
+	vfs->pAppData = real;
+	vfs->xOpen = fault_open;
+	faulty.real = real;
+	sqlite3_vfs_register(vfs, 1);
+	return real;
+}
+
+static void use_real(sqlite3_vfs *vfs, sqlite3_vfs *real) {
+	sqlite3_vfs_unregister(vfs);
+	sqlite3_vfs_register(real, 1);
+}
+
 static void a_failing_disk_keeps_what_was_committed(void **state) {
-	sqlite3_vfs *const real = sqlite3_vfs_find(NULL);
-	sqlite3_vfs vfs = *real;
 	uint64_t most = 0;
 
 	(void)state;
-	faulty.real = real;
-	vfs.zName = "faulty";
-	vfs.pAppData = real;
-	vfs.xOpen = fault_open;
 	for (int good = 0; good < 120; good++) {
+		sqlite3_vfs vfs, *real = use_faulty(&vfs);
+		struct store *store;
+
 		remove_files();
 		faulty.good = good;
-		sqlite3_vfs_register(&vfs, 1);
 		const uint64_t answered = commit_until_failure();
 
-		sqlite3_vfs_unregister(&vfs);
-		sqlite3_vfs_register(real, 1);
-
-		struct store *store = open_store();
-
+		use_real(&vfs, real);
+		store = open_store();
 		assert_string_equal(report, "");
 		assert_in_range(store_generation(store), answered, answered + 1);
 		assert_int_equal(list(store)->rules_len, store_generation(store));
@@ -323,6 +336,22 @@ static void a_failing_disk_keeps_what_was_committed(void **state) {
 		most = answered > most ? answered : most;
 	}
 	assert_true(most > 5);
+}
+
+static void a_commit_is_on_the_disk_before_it_is_answered(void **state) {
+	sqlite3_vfs vfs, *real = use_faulty(&vfs);
+	struct store *store = NULL;
+
+	(void)state;
+	faulty.good = INT32_MAX;
+	store = open_store();
+	for (uint32_t i = 0; i < 20; i++) {
+		faulty.unsynced = true;
+		add_port_and_rules(store, i);
+		assert_false(faulty.unsynced);
+	}
+	store_close(store);
+	use_real(&vfs, real);
 }
 
 // Version 1.0.
@@ -439,6 +468,7 @@ int main(void) {
 		FRESH(a_directory_of_another_user_is_refused),
 		FRESH(a_full_disk_keeps_what_was_committed),
 		FRESH(a_failing_disk_keeps_what_was_committed),
+		FRESH(a_commit_is_on_the_disk_before_it_is_answered),
 		FRESH(the_state_of_version_1_is_taken_over_once),
 		FRESH(the_state_of_version_1_does_not_replace_what_there_is),
 		FRESH(a_link_in_its_place_is_refused),
