@@ -159,7 +159,7 @@ class Switch:
         """Return the result, which is as the API's description says; raise RpcError for an error."""
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
         answer = json.loads(self.say(json.dumps(request).encode() + b"\n"))
-        validate(method, answer)
+        validate(method, params, answer)
         if "error" in answer:
             raise RpcError(answer["error"])
         result: dict[str, t.Any] = answer["result"]

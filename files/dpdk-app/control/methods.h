@@ -16,5 +16,5 @@ rpc_handler trace_frame;
 // For a method without parameters: false, with *error filled, if there are some.
 bool methods_no_params(json_t *params, struct rpc_error *error);
 
-// Ends the result of a change, which is an open object.
+// Ends the result of a change of rules, which is an open object.
 void methods_end_change(const struct control *control, struct writer *result);

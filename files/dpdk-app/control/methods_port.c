@@ -62,7 +62,7 @@ bool port_add(void *context, json_t *params, struct writer *result, struct rpc_e
 
 	put_object(result, NULL);
 	put_whole_port(result, ports_now()->by_vm[wanted.vm]);
-	methods_end_change(control, result);
+	end_object(result);
 	return true;
 }
 
@@ -96,7 +96,7 @@ bool port_remove(void *context, json_t *params, struct writer *result, struct rp
 		return rpc_fail_action(error, "remove a port");
 	put_object(result, NULL);
 	put_boolean(result, "removed", present);
-	methods_end_change(control, result);
+	end_object(result);
 	return true;
 }
 

@@ -111,7 +111,10 @@ static bool step_shape(struct trace *trace, const struct port *port) {
 		drop = verdict.drop;
 		trace->delay_ns = verdict.delay_ns;
 		put_integer(result, "bits", (int64_t)verdict.bits);
-		put_integer(result, "level_bits", (int64_t)verdict.level);
+		if (trace->rule->mode != SHAPE_OFF)
+			put_integer(result, "level_bits", (int64_t)verdict.level);
+		else
+			put_null(result, "level_bits");
 		put_integer(result, "queue_packets", verdict.queue_packets);
 		put_integer(result, "queue_bytes", verdict.queue_bytes);
 		put_integer(result, "delay_ns", (int64_t)verdict.delay_ns);
