@@ -49,6 +49,10 @@ test: $(VENV)/development ## Run every test: what continuous integration runs
 soak: $(VENV)/development ## Run the long campaigns that make test has a short round of
 	@$(PYTEST) --soak tests/system
 
+.PHONY: bench
+bench: $(VENV)/benchmarks ## Measure the switch beside its peers: table, plot, build/bench/switch.json (docs/benchmarks.md)
+	@$(RUN) python -m benchmarks.switch $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only '$(ONLY)')
+
 .PHONY: pin
 pin: ## Renew the pinned requirements from requirements/*.in
 	@scripts/environment pin
