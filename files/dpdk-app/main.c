@@ -57,6 +57,7 @@ static int separator(int argc, char *argv[]) {
 static int start_eal(int argc, char *argv[], char *why, size_t why_size) {
 	rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_WARNING);
 	rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
+	rte_log_set_level_pattern("lib.telemetry", RTE_LOG_WARNING);
 
 	if (rte_eal_init(argc, argv) < 0) {
 		snprintf(why, why_size,
@@ -74,6 +75,7 @@ static int start_eal(int argc, char *argv[], char *why, size_t why_size) {
 }
 
 struct opening {
+	bool wanted;
 	struct uplink *uplink;
 	const struct uplink_terms *terms;
 	struct rte_mempool *pool;
@@ -84,7 +86,8 @@ struct opening {
 static void open_uplink(void *of) {
 	struct opening *opening = of;
 
-	opening->done = uplink_open(opening->uplink, opening->terms, opening->pool, opening->cause,
+	opening->done = !opening->wanted ||
+			uplink_open(opening->uplink, opening->terms, opening->pool, opening->cause,
 				    sizeof(opening->cause));
 }
 
@@ -96,10 +99,12 @@ static bool start_uplink(const struct options *options, struct worker_terms *ter
 		.cores = (uint16_t)(rte_lcore_count() - 1),
 	};
 	struct opening opening = {
-		.uplink = terms->uplink, .terms = &uplink_terms, .pool = terms->pool};
+		.wanted = options->uplink_port != UPLINK_NONE,
+		.uplink = terms->uplink,
+		.terms = &uplink_terms,
+		.pool = terms->pool,
+	};
 
-	if (options->uplink_port == UPLINK_NONE)
-		return true;
 	privilege_use(open_uplink, &opening);
 	if (!opening.done)
 		snprintf(why, why_size, "Cannot open the uplink: %s", opening.cause);
