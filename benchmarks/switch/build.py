@@ -9,12 +9,12 @@ from benchmarks.switch.process import run
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAMS = ("dpdk-tagging", "bench-generator")
+PROGRAMS = ("dpdk-tagging", "bench/bench-generator", "bench/bench-reference")
 
 
 def build(source: Path, directory: Path) -> Path:
     """Build what has changed, and return where the programs are."""
     if not (directory / "build.ninja").exists():
         run("meson", "setup", "--buildtype=release", "-Dtests=disabled", str(directory), str(source))
-    run("meson", "compile", "-C", str(directory), *PROGRAMS)
+    run("ninja", "-C", str(directory), *PROGRAMS)
     return directory

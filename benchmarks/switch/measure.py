@@ -6,13 +6,13 @@ import dataclasses
 import time
 import typing as t
 
+from benchmarks.switch.forwarders import reference, testpmd
 from benchmarks.switch.generator import generator
 from benchmarks.switch.open_vswitch import open_vswitch
 from benchmarks.switch.plan import TRAFFIC
 from benchmarks.switch.process import BenchmarkError, wait_until
 from benchmarks.switch.spread import rate, read
 from benchmarks.switch.tagging import tagging
-from benchmarks.switch.testpmd import testpmd
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,12 @@ if t.TYPE_CHECKING:
     from benchmarks.switch.generator import Generator
     from benchmarks.switch.plan import Case, Sitting
 
-CONTENDERS: dict[str, Contender] = {"testpmd": testpmd, "ovs": open_vswitch, "ours": tagging}
+CONTENDERS: dict[str, Contender] = {
+    "testpmd": testpmd,
+    "reference": reference,
+    "ovs": open_vswitch,
+    "ours": tagging,
+}
 
 WARM_UP_S = 0.3
 SETTLE_TIMEOUT_S = 60.0

@@ -4,8 +4,8 @@
 // FCS), each with its share, as "1000 60*7 590*4 1514*1". An empty line changes nothing. Each line
 // is answered with the counters so far as one line of JSON. The end of the input ends the program.
 //
-// Flow i goes from SOURCE to DESTINATION + i; all else is the same in all flows. Flows come in
-// random order, each as often as any other; it is the same order in every run.
+// Flows (bench/flows.h) come in random order, each as often as any other; it is the same order in
+// every run.
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,6 +24,8 @@
 #include <rte_pause.h>
 #include <rte_udp.h>
 
+#include "bench/flows.h"
+
 enum {
 	PORT = 0,
 	BURST = 32,
@@ -37,12 +39,7 @@ enum {
 	LEN_MAX = 1514,
 	LINE_MAX_LEN = 256,
 	SEED = 4,
-	FULL_PAUSES =
-		16, // keeps the ring's cache lines with the device under test while it is full
-	SOURCE = RTE_IPV4(10, 0, 0, 1),
-	DESTINATION = RTE_IPV4(10, 1, 0, 0),
-	SOURCE_PORT = 1000,
-	DESTINATION_PORT = 2000,
+	FULL_PAUSES = 16, // a full ring is left to the device under test for so long
 };
 
 struct headers {
@@ -85,7 +82,7 @@ static const struct headers template = {
 	.ether =
 		{
 			.dst_addr = {{0x02, 0, 0, 0, 0, 0xff}},
-			.src_addr = {{0x02, 0, 0, 0, 0, 0x01}},
+			.src_addr = {{0x02, 0, 0, 0, 0, BENCH_VM}},
 			.ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4),
 		},
 	.ip =
@@ -93,12 +90,12 @@ static const struct headers template = {
 			.version_ihl = RTE_IPV4_VHL_DEF,
 			.time_to_live = 64,
 			.next_proto_id = IPPROTO_UDP,
-			.src_addr = RTE_BE32(SOURCE),
+			.src_addr = RTE_BE32(BENCH_SOURCE),
 		},
 	.udp =
 		{
-			.src_port = RTE_BE16(SOURCE_PORT),
-			.dst_port = RTE_BE16(DESTINATION_PORT),
+			.src_port = RTE_BE16(BENCH_SOURCE_PORT),
+			.dst_port = RTE_BE16(BENCH_DESTINATION_PORT),
 		},
 };
 
@@ -130,7 +127,7 @@ static uint16_t pick_len(const struct size sizes[], unsigned shares, uint64_t *r
 static struct variation vary(uint32_t flow, uint16_t len) {
 	struct rte_ipv4_hdr ip = template.ip;
 
-	ip.dst_addr = rte_cpu_to_be_32(DESTINATION + flow);
+	ip.dst_addr = rte_cpu_to_be_32(BENCH_DESTINATION + flow);
 	ip.total_length = rte_cpu_to_be_16((uint16_t)(len - sizeof(struct rte_ether_hdr)));
 	return (struct variation){
 		.destination = ip.dst_addr,
