@@ -63,7 +63,9 @@ bool store_file_resolve(const char *path, char resolved[STORE_PATH_MAX], char *w
 bool store_file_make(const char *path, bool *empty, char *why, size_t why_size) {
 	const int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
 	struct stat found;
-	bool good = fd >= 0 && fstat(fd, &found) == 0 && fchmod(fd, 0600) == 0;
+	// Not the mode of /dev/null.
+	bool good = fd >= 0 && fstat(fd, &found) == 0 &&
+		    (!S_ISREG(found.st_mode) || fchmod(fd, 0600) == 0);
 
 	if (!good)
 		snprintf(why, why_size, "%s cannot be opened: %s; %s", path, strerror(errno),
