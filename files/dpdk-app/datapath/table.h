@@ -95,27 +95,31 @@ static inline uint32_t table_score(uint16_t priority, uint16_t rank) {
 	return (uint32_t)priority << 16 | rank;
 }
 
+// Word by word: a copy of the whole key would be stored in other pieces than it is loaded again,
+// which stalls a core longer than the search takes.
+static inline uint64_t key_word(const struct match_key *key, unsigned i) {
+	uint64_t word;
+
+	memcpy(&word, (const uint8_t *)key + i * sizeof(word), sizeof(word));
+	return word;
+}
+
 // A frame's key under a mask, with the mask's number, as a value's key is.
 static inline struct key_words key_under(const struct match_key *key, const struct match_key *mask,
 					 uint8_t number) {
 	const struct match_key numbered = {.number = number};
-	struct key_words a, b, c;
+	struct key_words words;
 
-	memcpy(&a, key, sizeof(a));
-	memcpy(&b, mask, sizeof(b));
-	memcpy(&c, &numbered, sizeof(c));
 	for (unsigned i = 0; i < KEY_WORDS; i++)
-		a.word[i] = (a.word[i] & b.word[i]) | c.word[i];
-	return a;
+		words.word[i] = (key_word(key, i) & key_word(mask, i)) | key_word(&numbered, i);
+	return words;
 }
 
 static inline bool key_equals(const struct key_words *words, const struct match_key *key) {
-	struct key_words other;
 	uint64_t difference = 0;
 
-	memcpy(&other, key, sizeof(other));
 	for (unsigned i = 0; i < KEY_WORDS; i++)
-		difference |= words->word[i] ^ other.word[i];
+		difference |= words->word[i] ^ key_word(key, i);
 	return difference == 0;
 }
 
