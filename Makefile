@@ -51,7 +51,7 @@ soak: $(VENV)/development ## Run the long campaigns that make test has a short r
 
 .PHONY: bench
 bench: $(VENV)/benchmarks ## Measure the switch beside its peers: table, plot, build/bench/switch.json (docs/benchmarks.md)
-	@$(RUN) python -m benchmarks.switch $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only '$(ONLY)')
+	@$(RUN) python -m benchmarks.switch $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(PROFILE),--profile --only '$(PROFILE)')
 
 .PHONY: pin
 pin: ## Renew the pinned requirements from requirements/*.in

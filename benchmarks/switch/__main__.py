@@ -21,6 +21,7 @@ from benchmarks.switch.fingerprint import fingerprint, load_average
 from benchmarks.switch.measure import measure_sitting
 from benchmarks.switch.plot import plot
 from benchmarks.switch.process import BenchmarkError
+from benchmarks.switch.profile import profile
 from benchmarks.switch.progress import Progress
 from benchmarks.switch.report import report
 from benchmarks.switch.results import Results
@@ -50,6 +51,9 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=0.7, help="length of one measurement (%(default)s)")
     parser.add_argument("--only", default="", help="regular expression for what to measure; see --list")
     parser.add_argument("--list", action="store_true", help="print the names of all measurements, and end")
+    parser.add_argument(
+        "--profile", action="store_true", help="run perf on what --only selects, in place of measuring"
+    )
     parser.add_argument("--seed", type=int, default=1, help="of the order (%(default)s)")
     parser.add_argument("--output", type=Path, default=REPOSITORY / "build" / "bench", help="directory")
     return parser.parse_args(words)
@@ -98,15 +102,26 @@ class Run:
             self.progress.step(f"round {number}: {kind}")
 
 
-def measure(options: argparse.Namespace) -> None:
+@contextlib.contextmanager
+def prepared(options: argparse.Namespace) -> Iterator[Bench]:
+    """Build the programs, and borrow what they need until the block ends."""
     programs = build(SOURCE, options.output / "dpdk-app")
-    cores = machine.cores()
     state = options.output / "state"
     state.mkdir(parents=True, exist_ok=True)
-    host = fingerprint(cores, state)
-    before = load_average()
     with machine.hugepages(), run_directory() as directory:
-        results = Run(Bench(programs, directory, state, cores), options).all_rounds()
+        yield Bench(programs, directory, state, machine.cores())
+
+
+def profile_all(bench: Bench, options: argparse.Namespace) -> None:
+    for number, case in enumerate(plan.select(plan.CASES, options.only)):
+        data = options.output / f"perf-{number}.data"
+        print(f"{case} ({data})\n{profile(bench, case, options.seconds, data)}\n")
+
+
+def measure(bench: Bench, options: argparse.Namespace) -> None:
+    host = fingerprint(bench.cores, bench.state)
+    before = load_average()
+    results = Run(bench, options).all_rounds()
     host["load_average"] = {"before": before, "after": load_average()}
 
     settings = {key: getattr(options, key) for key in ("rounds", "seconds", "seed", "only")}
@@ -128,7 +143,8 @@ def main() -> int:
         signal.SIGTERM, signal.getsignal(signal.SIGINT)
     )  # so that everything is ended and given back
     try:
-        measure(options)
+        with prepared(options) as bench:
+            (profile_all if options.profile else measure)(bench, options)
     except BenchmarkError as exc:
         print(f"\n{exc}", file=sys.stderr)
         return 1

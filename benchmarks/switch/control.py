@@ -13,6 +13,7 @@ from benchmarks.switch.spread import percentile
 from benchmarks.switch.tagging import fresh, request, started
 
 if t.TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from benchmarks.switch.contender import Bench
@@ -20,16 +21,10 @@ if t.TYPE_CHECKING:
 
 BATCHES = (1, 100, 10_000)
 MANY = 100_000
+BATCHES_MAX = 2000
 BATCH_SECONDS = 2.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Batches:
-    """What setting rules in batches of one size gave."""
-
-    rules_per_s: float
-    median_s: float  # from the request to its acknowledgement
-    p99_s: float
+P99_SAMPLES_MIN = 100
+MILLI = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,20 +40,28 @@ def rules(first: int, count: int) -> list[dict[str, t.Any]]:
     return [flows.rule(flow, PAIR, shaping=True) for flow in range(first, first + count)]
 
 
-def measure_batches(switch: Connection, size: int) -> Batches:
-    """Set new rules, batch after batch, until the time is over or there are MANY."""
+def set_batches(switch: Connection, size: int) -> list[float]:
+    """Set new rules, batch after batch, and return the seconds until each was acknowledged."""
     lines = [
-        request("rule.set", rules=rules(first, size)) for first in range(0, min(MANY, 2000 * size), size)
+        request("rule.set", rules=rules(first, size))
+        for first in range(0, min(MANY, BATCHES_MAX * size), size)
     ]
-    took = []
-    deadline = time.monotonic() + BATCH_SECONDS
-    for line in lines:
+    took: list[float] = []
+    while len(took) < len(lines) and sum(took) < BATCH_SECONDS:
         before = time.monotonic()
-        switch.exchange(line)
+        switch.exchange(lines[len(took)])
         took.append(time.monotonic() - before)
-        if before > deadline:
-            break
-    return Batches(len(took) * size / sum(took), percentile(took, 0.5), percentile(took, 0.99))
+    return took
+
+
+def measure_batches(bench: Bench, state: Path) -> Iterator[tuple[str, float]]:
+    for size in BATCHES:
+        with fresh(bench, state) as switch:
+            took = set_batches(switch, size)
+        yield f"rules_per_s_in_batches_of_{size}", size * len(took) / sum(took)
+        yield f"ack_median_ms_of_batch_of_{size}", MILLI * percentile(took, 0.5)
+        if len(took) >= P99_SAMPLES_MIN:
+            yield f"ack_p99_ms_of_batch_of_{size}", MILLI * percentile(took, 0.99)
 
 
 def timed_start(bench: Bench, state: Path, rule_count: int) -> float:
@@ -89,12 +92,11 @@ def measure_loading(bench: Bench, state: Path) -> Loading:
 def measure_control(bench: Bench) -> dict[str, float]:
     """Return one round of all control measures by name."""
     state = bench.state / "control.db"
-    figures: dict[str, float] = {}
-    for size in BATCHES:
-        with fresh(bench, state) as switch:
-            batches = measure_batches(switch, size)
-        for field, value in dataclasses.asdict(batches).items():
-            figures[f"batch_{size}_{field}"] = value
     loading = measure_loading(bench, state)
-    load_s = max(loading.replace_s, loading.from_store_s)
-    return {**figures, **dataclasses.asdict(loading), "load_s": load_s}
+    return {
+        **dict(measure_batches(bench, state)),
+        "load_100k_by_replace_s": loading.replace_s,
+        "load_100k_from_store_s": loading.from_store_s,
+        "load_100k_s": max(loading.replace_s, loading.from_store_s),
+        "bytes_per_rule": loading.bytes_per_rule,
+    }

@@ -54,11 +54,15 @@ def measure_sitting(
             report(case, measure(device, guest, case, seconds))
 
 
-def measure(device: Device, guest: Generator, case: Case, seconds: float) -> Sample:
+def settle(device: Device, guest: Generator, case: Case) -> None:
+    """Send a case's traffic until the device has got used to it."""
     guest.send(case.setup.rules, TRAFFIC[case.traffic])
     wait_until(f"settled: {case}", lambda: device.is_settled(case.setup), SETTLE_TIMEOUT_S)
     time.sleep(WARM_UP_S)
 
+
+def measure(device: Device, guest: Generator, case: Case, seconds: float) -> Sample:
+    settle(device, guest, case)
     offered = guest.counters()
     before = read(device.sent, time.monotonic)
     time.sleep(seconds)

@@ -21,6 +21,7 @@ NAMES = {
     "ours": "dpdk-tagging",
 }
 MEGA = 1e6
+THOUSAND = 1000
 NOTHING = "-"
 
 
@@ -37,8 +38,14 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def figure(found: Spread, scale: float = 1.0) -> str:
-    """Return a median with its range, to three significant digits."""
-    return f"{found.median / scale:.3g} ({found.minimum / scale:.3g}…{found.maximum / scale:.3g})"
+    """Return a median with its range."""
+    median, *ends = (number(value / scale) for value in (found.median, found.minimum, found.maximum))
+    return f"{median} ({'…'.join(ends)})"
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits or more, and without an exponent."""
+    return f"{value:,.0f}".replace(",", " ") if value >= THOUSAND else f"{value:.3g}"
 
 
 def path_rows(results: Results) -> Iterator[list[str]]:
@@ -83,7 +90,7 @@ def goal_rows(results: Results) -> Iterator[list[str]]:
     for goal in GOALS:
         value = summary.get(goal.key)
         verdict = "not measured" if value is None else "met" if goal.is_met(value) else "missed"
-        yield [f"{goal.key}: {goal.meaning}", goal.relation, "" if value is None else f"{value:.4g}", verdict]
+        yield [f"{goal.key}: {goal.meaning}", goal.relation, "" if value is None else number(value), verdict]
 
 
 def report(results: Results) -> str:

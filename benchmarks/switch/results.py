@@ -15,9 +15,9 @@ if t.TYPE_CHECKING:
 
 # Key of the summary by the name of the figure that it is the median of.
 CONTROL_KEYS = {
-    "durable_rules_per_s": "batch_10000_rules_per_s",
+    "durable_rules_per_s": "rules_per_s_in_batches_of_10000",
     "bytes_per_rule": "bytes_per_rule",
-    "load_100k_s": "load_s",
+    "load_100k_s": "load_100k_s",
 }
 STAGE_KEYS = {
     "ns_match_shape_tag_1k": "match_shape_tag_1000_rules_2_tags_ns",
