@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <rte_byteorder.h>
 #include <rte_common.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
@@ -59,7 +60,14 @@ struct table_kind {
 	uint16_t (*priority)(uint32_t value);
 };
 
-enum { KEY_WORDS = sizeof(struct match_key) / sizeof(uint64_t) };
+enum {
+	KEY_WORDS = sizeof(struct match_key) / sizeof(uint64_t),
+	NUMBER_AT = offsetof(struct match_key, number),
+	NUMBER_WORD = NUMBER_AT / sizeof(uint64_t),
+	NUMBER_SHIFT = NUMBER_AT % sizeof(uint64_t) * 8,
+};
+
+static_assert(RTE_BYTE_ORDER == RTE_LITTLE_ENDIAN, "the first byte of a word is its lowest");
 
 struct key_words {
 	uint64_t word[KEY_WORDS];
@@ -107,11 +115,11 @@ static inline uint64_t key_word(const struct match_key *key, unsigned i) {
 // A frame's key under a mask, with the mask's number, as a value's key is.
 static inline struct key_words key_under(const struct match_key *key, const struct match_key *mask,
 					 uint8_t number) {
-	const struct match_key numbered = {.number = number};
 	struct key_words words;
 
 	for (unsigned i = 0; i < KEY_WORDS; i++)
-		words.word[i] = (key_word(key, i) & key_word(mask, i)) | key_word(&numbered, i);
+		words.word[i] = key_word(key, i) & key_word(mask, i);
+	words.word[NUMBER_WORD] |= (uint64_t)number << NUMBER_SHIFT;
 	return words;
 }
 
