@@ -42,6 +42,7 @@ class Device(t.Protocol):
     """A running device under test."""
 
     vhost: Path  # the socket of its one guest
+    pid: int
 
     def use(self, setup: Setup) -> None:
         """Have the rules of this setup and no others."""

@@ -21,8 +21,9 @@ LOG_LINES = 1000
 
 
 class Forwarder:
-    def __init__(self, vhost: Path, counters: telemetry.Telemetry) -> None:
+    def __init__(self, vhost: Path, pid: int, counters: telemetry.Telemetry) -> None:
         self.vhost = vhost
+        self.pid = pid
         self.counters = counters
         self.sink = counters.port(SINK)
 
@@ -47,7 +48,7 @@ def forwarder(
     with running(name, command, log, bench.environment) as process:
         wait_until(f"{name} forwards", lambda: ready in end_of(log, LOG_LINES) or process.poll() is not None)
         with telemetry.connected(bench.directory, name) as counters:
-            yield Forwarder(vhost, counters)
+            yield Forwarder(vhost, process.pid, counters)
 
 
 def testpmd(bench: Bench) -> AbstractContextManager[Device]:

@@ -30,8 +30,9 @@ KILO = 1000
 class OpenVswitch:
     """An instance whose files are in the directory."""
 
-    def __init__(self, directory: Path, counters: telemetry.Telemetry) -> None:
+    def __init__(self, directory: Path, pid: int, counters: telemetry.Telemetry) -> None:
         self.directory = directory
+        self.pid = pid
         self.vhost = directory / GUEST
         self.counters = counters
         self.sink = counters.port(SINK)
@@ -107,7 +108,10 @@ def open_vswitch(bench: Bench) -> Iterator[OpenVswitch]:
         stack.enter_context(running("ovsdb-server", server, directory / "ovsdb.log", environment))
         wait_until("ovsdb-server answers", (directory / "db.sock").exists)
         run(*vsctl, "--no-wait", "--", "init", "--", "set", "Open_vSwitch", ".", *settings(bench))
-        stack.enter_context(running("ovs-vswitchd", switch, directory / "vswitchd.log", environment))
+        process = stack.enter_context(
+            running("ovs-vswitchd", switch, directory / "vswitchd.log", environment)
+        )
         run(*vsctl, *ports())
         wait_until("Open vSwitch serves its guest's socket", (directory / GUEST).exists)
-        yield OpenVswitch(directory, stack.enter_context(telemetry.connected(directory, PREFIX)))
+        counters = stack.enter_context(telemetry.connected(directory, PREFIX))
+        yield OpenVswitch(directory, process.pid, counters)

@@ -1,4 +1,4 @@
-"""Where the device under test spends its time: perf on its core while one case runs."""
+"""Where the device under test spends its time: perf on its data core while one case runs."""
 
 from __future__ import annotations
 
@@ -19,15 +19,23 @@ REPORT_LINES = 40
 
 
 def profile(bench: Bench, case: Case, seconds: float, data: Path) -> str:
-    """Record the data core, and return what took the most; `perf annotate -i DATA` shows more."""
+    """Record the device, and return what took the most; `perf annotate -i DATA` shows more."""
     if shutil.which("perf") is None:
         raise BenchmarkError("Cannot profile: perf is missing; install linux-perf")
     with CONTENDERS[case.setup.contender](bench) as device, generator(bench, device.vhost) as guest:
         device.use(case.setup)
         settle(device, guest, case)
-        core = str(bench.cores.data)
         # perf takes the cycle counter where there is one, else the clock.
-        run("perf", "record", "--quiet", "--cpu", core, "--output", str(data), "--", "sleep", str(seconds))
-    answer = run("perf", "report", "--input", str(data), "--stdio", "--no-children", "--sort", "dso,symbol")
-    lines = [line for line in answer.splitlines() if line and not line.startswith("#")]
+        record = ["perf", "record", "--quiet", "--pid", str(device.pid), "--output", str(data)]
+        run(*record, "--", "sleep", str(seconds))
+    report = [
+        "perf",
+        "report",
+        "--input",
+        str(data),
+        "--stdio",
+        "--no-children",
+    ]
+    answer = run(*report, "--sort", "dso,symbol")
+    lines = [line.rstrip(" -") for line in answer.splitlines() if line and not line.startswith("#")]
     return "\n".join(lines[:REPORT_LINES])

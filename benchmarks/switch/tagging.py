@@ -61,6 +61,7 @@ class Tagging:
     def __init__(self, vhost: Path, control: Connection) -> None:
         self.vhost = vhost
         self.control = control
+        self.pid = int(control.call("switch.info")["pid"])
 
     def use(self, setup: Setup) -> None:
         rules = [flows.rule(flow, setup.tags, shaping=setup.shaping) for flow in range(setup.rules)]
