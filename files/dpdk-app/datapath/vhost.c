@@ -11,6 +11,7 @@
 #include <rte_vhost.h>
 
 #include "datapath/grace.h"
+#include "datapath/vhost_messages.h"
 
 // Without these a guest can send only plain, finished frames: no checksum left to do, no segment
 // left to cut, and one pair of queues.
@@ -66,6 +67,7 @@ static void on_disconnect(int device) {
 }
 
 static const struct rte_vhost_device_ops callbacks = {
+	.new_connection = vhost_messages_guard,
 	.new_device = on_connect,
 	.destroy_device = on_disconnect,
 };
@@ -111,6 +113,7 @@ bool vhost_open(struct port *port, char *why, size_t why_size) {
 
 	set_open(port->vm, port);
 	if (rte_vhost_driver_disable_features(port->path, offloads | several_queues) == 0 &&
+	    vhost_messages_limit(port->path) &&
 	    rte_vhost_driver_callback_register(port->path, &callbacks) == 0 &&
 	    rte_vhost_driver_start(port->path) == 0)
 		return true;
