@@ -19,6 +19,12 @@ struct departures {
 	struct departure of[BURST];
 };
 
+// Clears what counts and no more: a whole one is a kibibyte.
+static inline void departures_init(struct departures *departures) {
+	departures->len = 0;
+	departures->bytes = 0;
+}
+
 static inline void departures_add(struct departures *departures, struct rte_mbuf *frame,
 				  struct departure of) {
 	departures->bytes += frame->pkt_len;

@@ -118,8 +118,11 @@ static const struct rule *find_neighbour(const struct table *table, const struct
 
 void rules_match(const struct rule_table *table, const struct match_key keys[], unsigned len,
 		 const struct rule *found[]) {
-	struct search search = {.keys = keys, .found = found};
+	struct search search; // is filled as far as frames are there
 
+	search.keys = keys;
+	search.found = found;
+	search.len = 0;
 	for (unsigned i = 0; i < len; i++) {
 		found[i] = NULL;
 		search.scores[i] = 0;

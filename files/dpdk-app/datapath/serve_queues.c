@@ -33,10 +33,12 @@ static void release(struct worker *worker, struct parcel *parcel, struct queue *
 static unsigned serve_burst(struct worker *worker) {
 	struct parcel *parcels[BURST];
 	struct queue *queues[BURST];
-	struct departures to_uplink = {.len = 0}, to_vms = {.len = 0};
+	struct departures to_uplink, to_vms;
 	const unsigned taken = scheduler_take(&worker->scheduler, worker->clock, parcels, queues,
 					      BURST);
 
+	departures_init(&to_uplink);
+	departures_init(&to_vms);
 	for (unsigned i = 0; i < taken; i++)
 		release(worker, parcels[i], queues[i], &to_uplink, &to_vms);
 	if (taken > 0)

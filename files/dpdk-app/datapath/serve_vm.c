@@ -183,7 +183,7 @@ static unsigned keep_matched(struct port *port, struct rte_mbuf *frames[],
 unsigned serve_vm(struct worker *worker, struct port *port) {
 	const int device = atomic_load_explicit(&port->device, memory_order_acquire);
 	const struct rule_table *const table = worker->rules->by_vm[port->vm];
-	struct departures to_uplink = {.len = 0}, to_vms = {.len = 0};
+	struct departures to_uplink, to_vms;
 	struct rte_mbuf *frames[BURST];
 	struct match_key keys[BURST];
 	const struct rule *rules[BURST];
@@ -199,6 +199,8 @@ unsigned serve_vm(struct worker *worker, struct port *port) {
 
 	unsigned kept = read_frames(worker, port, frames, taken, keys);
 
+	departures_init(&to_uplink);
+	departures_init(&to_vms);
 	lap(worker, STAGE_RECEIVE);
 	rules_match(table, keys, kept, rules);
 	kept = keep_matched(port, frames, keys, rules, kept);
