@@ -45,11 +45,8 @@ void ring_remove(struct rules_change *change, struct table *ends, uint32_t numbe
 }
 
 void ring_replace(struct rules_change *change, struct table *ends, uint32_t number, uint32_t next) {
-	const uint32_t older = link_of(number, OLDER), younger = link_of(number, YOUNGER);
-
-	// The state, and so its own links, is the same.
-	change_link(change, older == number ? next : older, YOUNGER, next);
-	change_link(change, younger == number ? next : younger, OLDER, next);
+	change_link(change, link_of(number, OLDER), YOUNGER, next);
+	change_link(change, link_of(number, YOUNGER), OLDER, next);
 	if (oldest(ends, number) == number)
 		table_replace(ends, &ends_kind, number, next);
 }

@@ -316,7 +316,7 @@ static void the_table_says_what_a_list_would_say(void **state) {
 // in the tables of both VMs.
 static atomic_bool stop;
 static atomic_uint turns;
-static const char *fault;
+static const char *_Atomic fault;
 
 enum { FLOWS = 64, VERSIONS = 10000 };
 
