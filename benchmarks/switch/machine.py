@@ -50,22 +50,29 @@ def cores() -> Cores:
     return choose_cores(os.sched_getaffinity(0), set(parse_cpu_list(ISOLATED.read_text())))
 
 
+def read_count(path: Path) -> int:
+    return int(path.read_text())
+
+
+def write_count(path: Path, count: int) -> None:
+    path.write_text(str(count))
+
+
 @contextlib.contextmanager
 def hugepages(needed: int = PAGES_NEEDED, pages: Path = PAGES) -> Iterator[None]:
     """Reserve what is missing until the block ends."""
-    total, free = (int((pages / name).read_text()) for name in ("nr_hugepages", "free_hugepages"))
-    missing = max(0, needed - free)
+    total, free = pages / "nr_hugepages", pages / "free_hugepages"
+    before = read_count(total)
+    missing = max(0, needed - read_count(free))
     try:
         if missing:
-            (pages / "nr_hugepages").write_text(str(total + missing))
-        free = int((pages / "free_hugepages").read_text())
-        if free < needed:
+            write_count(total, before + missing)
+        if read_count(free) < needed:
             raise BenchmarkError(
-                f"Cannot reserve {needed} pages of 2 MiB: the kernel has {free}; free memory, or reboot with "
-                f"hugepages={needed}"
+                f"Cannot reserve {needed} pages of 2 MiB: the kernel has {read_count(free)}; free memory, or reboot "
+                f"with hugepages={needed}"
             )
         yield
     finally:
         if missing:
-            now = int((pages / "nr_hugepages").read_text())
-            (pages / "nr_hugepages").write_text(str(max(total, now - missing)))
+            write_count(total, max(before, read_count(total) - missing))
