@@ -17,7 +17,7 @@ struct control {
 	const struct uplink *uplink;
 	struct server *server;
 	struct store *store;
-	char report[400];	 // what was done to open the store, or empty
+	char report[1000];	 // what was done to open the store, or empty
 	struct timespec started; // CLOCK_MONOTONIC
 	pthread_mutex_t lock;
 	int signals_fd;
