@@ -119,22 +119,24 @@ static void rest(struct worker *worker) {
 	grace_awake();
 }
 
+// Returns how many frames moved.
 static unsigned turn(struct worker *worker) {
-	unsigned moved = 0;
+	unsigned released, taken;
 
 	worker->rules = rules_now();
 	worker->ports = ports_now();
 	worker->epoch = counters_epoch();
 
-	moved += serve_queues(worker);
-	moved += serve_inbox(worker);
-	moved += serve_uplink(worker);
+	released = serve_queues(worker);
+	taken = serve_inbox(worker) + serve_uplink(worker);
 	for (unsigned i = worker->ports->first[worker->number];
 	     i < worker->ports->first[worker->number + 1]; i++)
-		moved += serve_vm(worker, worker->ports->list[i]);
+		taken += serve_vm(worker, worker->ports->list[i]);
 
 	grace_quiet();
-	return moved;
+	counter_add(&worker->polls, 1);
+	counter_add(&worker->packets, taken);
+	return released + taken;
 }
 
 static int run(void *of) {
@@ -144,12 +146,8 @@ static int run(void *of) {
 	grace_join();
 	worker->clock = rte_rdtsc();
 	while (!atomic_load_explicit(&worker->stop, memory_order_relaxed)) {
-		const unsigned moved = turn(worker);
-
-		counter_add(&worker->polls, 1);
-		if (moved > 0) {
+		if (turn(worker) > 0) {
 			counter_add(&worker->busy_polls, 1);
-			counter_add(&worker->packets, moved);
 			continue;
 		}
 		if (worker->terms->idle_sleep_us > 0)

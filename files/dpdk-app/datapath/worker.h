@@ -73,7 +73,7 @@ struct worker {
 	struct traffic sent;
 	struct counter polls;
 	struct counter busy_polls;
-	struct counter packets; // from VMs and uplink
+	struct counter packets; // taken from VMs, uplink and inbox
 	struct counter cycles[STAGE_COUNT];
 	struct counter drops[DROP_COUNT];
 
