@@ -75,7 +75,7 @@ def build() -> pathlib.Path:
         return pathlib.Path(given)
     if not (BUILD / "build.ninja").exists():
         run("meson", "setup", BUILD, SOURCE)
-    run("meson", "compile", "-C", BUILD)
+    run("meson", "compile", "-C", BUILD, "dpdk-tagging")
     return BUILD / "dpdk-tagging"
 
 

@@ -196,7 +196,7 @@ def test_takes_its_memory_away_while_it_sends(on: Bench) -> None:
 
 def test_random_messages(on: Bench) -> None:
     """By a fixed seed; some of them with a file, and each on a connection that the one before may have spoilt."""
-    chance = random.Random(4)  # noqa: S311 - nothing secret is drawn
+    chance = random.Random(4)
     guest = on.vms[1]
     for _round in range(RANDOM_MESSAGES):
         if guest.connection is None:

@@ -14,7 +14,7 @@ import struct
 import time
 import typing as t
 
-from vhost_user import PATIENCE_S, PROTOCOL_REPLY_ACK, Connection, Feature, Message
+from vhost_user import PATIENCE_S, PROTOCOL_REPLY_ACK, Connection, Feature, GoneError, Message
 from virtio_ring import BUFFER, DESCRIPTOR_NEXT, DESCRIPTOR_WRITE, GUEST_BASE, HEADER, USER_BASE, Header, Ring
 
 if t.TYPE_CHECKING:
@@ -85,7 +85,16 @@ class Guest:
 
     def connect(self) -> int:
         """Connect and negotiate; return the features that the switch offers."""
-        link = Connection(self.listener.accept()[0]) if self.listener else Connection.to(self.path)
+        while True:
+            link = Connection(self.listener.accept()[0]) if self.listener else Connection.to(self.path)
+            try:
+                return self.negotiate(link)
+            except GoneError:
+                if self.listener is None:
+                    raise
+                link.close()  # it had waited in the listener's queue, and has gone since
+
+    def negotiate(self, link: Connection) -> int:
         self.connection = link
         link.tell(Message.SET_OWNER)
         offered = link.ask_number(Message.GET_FEATURES)
