@@ -9,6 +9,7 @@
 #include <rte_cycles.h>
 #include <rte_version.h>
 
+#include "control/log.h"
 #include "control/telemetry_data.h"
 #include "datapath/ports.h"
 #include "datapath/rules.h"
@@ -173,19 +174,26 @@ HANDLER(ports)
 HANDLER(stats)
 HANDLER(rules)
 
+// The library takes no hyphen in a name, and 63 characters of help.
+static const struct {
+	const char *name;
+	telemetry_cb handle;
+	const char *help;
+} commands[] = {
+	{"/dpdk_tagging/info", handle_info, "What the switch is."},
+	{"/dpdk_tagging/stats", handle_stats, "Counters of data cores and uplink."},
+	{"/dpdk_tagging/ports", handle_ports, "VMs with a port. Parameter: VM, for its counters."},
+	{"/dpdk_tagging/rules", handle_rules, "32 rules. Parameters: VM, number of the first one."},
+};
+
 void telemetry_start(struct control *control) {
 	pthread_mutex_lock(&subject_lock);
 	subject = control;
 	pthread_mutex_unlock(&subject_lock);
-	rte_telemetry_register_cmd("/dpdk-tagging/info", handle_info,
-				   "What the switch is. No parameters.");
-	rte_telemetry_register_cmd("/dpdk-tagging/stats", handle_stats,
-				   "Counters of all data cores and the uplink. No parameters.");
-	rte_telemetry_register_cmd("/dpdk-tagging/ports", handle_ports,
-				   "The VMs that have a port. Parameter: a VM, for its counters.");
-	rte_telemetry_register_cmd("/dpdk-tagging/rules", handle_rules,
-				   "32 rules of a VM with their counters, column by column. "
-				   "Parameters: VM, and the first one's number (default 0).");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (rte_telemetry_register_cmd(commands[i].name, commands[i].handle,
+					       commands[i].help) != 0)
+			log_line("Cannot offer %s by telemetry; it goes without", commands[i].name);
 }
 
 void telemetry_stop(void) {
