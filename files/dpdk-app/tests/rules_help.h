@@ -17,12 +17,12 @@
 enum { VM = 3 };
 
 static inline void begin(void) {
-	char *arguments[] = {
+	const char *arguments[] = {
 		"test",		  "--no-huge",	   "--no-pci", "--no-shconf", "--no-telemetry",
 		"--log-level",	  "lib.eal:error", "-m",       "512",	      "--lcores",
 		"0@(0-1),1@(0-1)"};
 
-	assert_true(rte_eal_init(RTE_DIM(arguments), arguments) > 0);
+	assert_true(rte_eal_init(RTE_DIM(arguments), (char **)(uintptr_t)arguments) > 0);
 	assert_true(grace_init() && rules_init());
 }
 
