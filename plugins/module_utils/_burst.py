@@ -81,12 +81,12 @@ def burst_result(
         "arrived_over_us": arrived[-1] // 1000,
         "expected_over_us": earliest[-1] // 1000,
         "early_us": max(0, early - FASTEST_NS) // 1000,
-        "wire_rate_bps": wire_rate(bits, [arrived[index] for index in waited]),
+        "wire_rate_bps": wire_rate(bits, len(waited), earliest[waited[0]], arrived[waited[-1]])
+        if waited
+        else 0,
     }
 
 
-def wire_rate(bits: int, arrived_ns: t.Sequence[int]) -> int:
-    """Return the rate of frames of bits each; 0 of less than two."""
-    if len(arrived_ns) < 2 or arrived_ns[-1] == arrived_ns[0]:
-        return 0
-    return bits * (len(arrived_ns) - 1) * 10**9 // (arrived_ns[-1] - arrived_ns[0])
+def wire_rate(bits: int, frames: int, begin_ns: int, end_ns: int) -> int:
+    """Return the rate of frames of bits each, the first of which may leave at the begin, the last at the end."""
+    return bits * (frames - 1) * 10**9 // (end_ns - begin_ns) if end_ns > begin_ns else 0
