@@ -15,7 +15,7 @@ import typing as t
 import pytest
 from switch_fixtures import MACS, REPOSITORY, Switch, running
 
-PORTS = [{"vm": vm, "mac": mac} for vm, mac in MACS.items()]
+PORTS = [{"vm": vm, "mac": MACS[vm]} for vm in (1, 2, 3)]
 UDP: dict[str, t.Any] = {
     "vm": 1,
     "protocol": "udp",
@@ -29,6 +29,30 @@ UDP: dict[str, t.Any] = {
 }
 ICMP = {key: value for key, value in UDP.items() if not key.endswith("_port")} | {"protocol": "icmp"}
 UDP_LINE = "vm 1 udp 10.20.0.11:5000 > 10.20.0.21:6000 tags 21,21,1 rate 10000000 bit/s burst 120000 bit\n"
+
+
+# One of each form that a rule may have.
+FORMS: dict[str, dict[str, t.Any]] = {
+    "any-frame": {"vm": 1, "tags": [1]},
+    "ether-type-by-name": {"vm": 1, "ether_type": "ptp", "tags": [1]},
+    "destination-mac": {"vm": 1, "destination_mac": "01:1B:19:00:00:00", "tags": [1]},
+    "prefixes": {
+        "vm": 1,
+        "source_ip": "10.0.0.0/8",
+        "destination_ip": "10.20.0.0/16",
+        "tags": [1],
+        "priority": 7,
+    },
+    "ipv6": UDP | {"source_ip": "FD20:0::11", "destination_ip": "fd20::21"},
+    "one-port": {"vm": 1, "protocol": "udp", "destination_port": 53, "tags": [1]},
+    "icmpv6": {"vm": 1, "protocol": "icmpv6", "tags": [1]},
+    "police": UDP | {"source_port": 1, "mode": "police"},
+    "only-tags": {key: UDP[key] for key in UDP if key not in ("rate_bps", "burst_bits")} | {"source_port": 2},
+    "only-shaping": UDP | {"source_port": 3, "tags": []},
+    "own-queue": UDP | {"source_port": 4, "queue_packets": 9, "queue_bytes": 9000},
+    "802.1ad": UDP | {"source_port": 5, "tpid": "802.1ad"},
+    "to-a-vm": UDP | {"source_port": 6, "tags": [], "destination_vm": 2},
+}
 
 
 class Modules:
@@ -114,6 +138,43 @@ def test_an_update_shows_what_changed(modules: Modules) -> None:
     faster = modules.rules([UDP | {"rate_bps": 2 * 10**7}])
     assert faster["diff"] == {"before": UDP_LINE, "after": UDP_LINE.replace("10000000", "20000000")}
     assert modules.info()["rules"] == faster["rules"]
+
+
+def test_every_form_of_a_rule_is_recognized_again(modules: Modules) -> None:
+    modules.ports(PORTS[:2])
+    made = modules.rules(list(FORMS.values()))
+    assert made["changed"], made
+    listed = modules.info()["rules"]
+    assert len(listed) == len(FORMS)
+    assert sorted(map(str, listed)) == sorted(map(str, made["rules"]))
+    assert not modules.rules(list(FORMS.values()))["changed"]
+    assert not modules.rules(list(reversed(FORMS.values())), state="exact")["changed"]
+    assert modules.rules(list(FORMS.values()), state="absent")["changed"]
+    assert modules.info()["rules"] == []
+
+
+def test_exact_is_one_change(modules: Modules) -> None:
+    """However many rules come, go and stay."""
+    modules.ports(PORTS[:1])
+    modules.rules([UDP | {"source_port": port} for port in range(1, 200)])
+    before = modules.info()["info"]["state"]["generation"]
+    assert modules.rules([UDP | {"source_port": port} for port in range(100, 300)], state="exact")["changed"]
+    assert modules.info()["info"]["state"]["generation"] == before + 1
+    assert len(modules.info()["rules"]) == 200
+
+
+def test_a_trace_names_the_rule_or_the_drop(modules: Modules) -> None:
+    modules.ports(PORTS[:1])
+    modules.rules([UDP])
+    packet = {
+        key: UDP[key]
+        for key in ("protocol", "source_ip", "destination_ip", "source_port", "destination_port")
+    }
+    traced = modules.run("switch_trace", vm=1, packet=packet)
+    assert (traced["verdict"], traced["drop"]) == ("dropped", "no_uplink")
+    traced = modules.run("switch_trace", vm=1, packet=packet | {"source_port": 1})
+    assert (traced["verdict"], traced["drop"]) == ("dropped", "no_rule")
+    assert not traced["changed"]
 
 
 def test_information_has_the_documented_parts(modules: Modules) -> None:
