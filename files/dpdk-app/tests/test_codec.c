@@ -207,6 +207,8 @@ static void check_rule(void **state) {
 	assert_true(decode_rule(object, &rule, &error));
 	json_decref(object);
 	assert_int_equal(rule.slot, NO_SLOT);
+	assert_int_equal(rule.shaper.queue_packets > 0, rule.shaper.mode == SHAPE_DELAY);
+	assert_int_equal(rule.shaper.queue_bytes > 0, rule.shaper.mode == SHAPE_DELAY);
 	write_rule(&rule, &written);
 	check_written(&written, row->text);
 }
