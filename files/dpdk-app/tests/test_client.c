@@ -235,6 +235,7 @@ static void a_long_answer_is_refused_while_too_many_wait(void **state) {
 	assert_int_equal(lines_heard_by(1), 2); // what is short is answered
 	assert_non_null(strstr(heard, "wait to be read; ask for less, or later"));
 	assert_non_null(strstr(heard, "-32003"));
+	assert_non_null(strstr(heard, "\"result\":1}"));
 
 	while (turn_of(0) == CLIENT_WRITE)
 		lines_heard_by(0);
