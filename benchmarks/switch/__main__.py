@@ -145,8 +145,8 @@ def main() -> int:
     try:
         with prepared(options) as bench:
             (profile_all if options.profile else measure)(bench, options)
-    except BenchmarkError as exc:
-        print(f"\n{exc}", file=sys.stderr)
+    except (BenchmarkError, OSError) as exc:
+        print("", exc, *getattr(exc, "__notes__", []), sep="\n", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted; all that was started has ended.", file=sys.stderr)

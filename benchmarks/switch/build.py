@@ -9,7 +9,7 @@ from benchmarks.switch.process import run
 if t.TYPE_CHECKING:
     from pathlib import Path
 
-PROGRAMS = ("dpdk-tagging", "bench/bench-generator", "bench/bench-reference")
+PROGRAMS = ("dpdk-tagging", "bench/bench-generator", "bench/bench-reference", "bench/bench-stages")
 
 
 def build(source: Path, directory: Path) -> Path:

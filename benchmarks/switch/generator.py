@@ -8,7 +8,7 @@ import json
 import typing as t
 
 from benchmarks.switch.flows import GUEST_MAC
-from benchmarks.switch.process import BenchmarkError, end_of, running
+from benchmarks.switch.process import BenchmarkError, running
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,9 @@ class Counters:
 class Generator:
     """A line that it is sent is answered by a line of counters."""
 
-    def __init__(self, requests: t.IO[str], answers: t.IO[str], log: Path) -> None:
+    def __init__(self, requests: t.IO[str], answers: t.IO[str]) -> None:
         self.requests = requests
         self.answers = answers
-        self.log = log
 
     def send(self, flow_count: int, sizes: str) -> None:
         """Send this many flows of frames of these sizes from now on."""
@@ -50,7 +49,7 @@ class Generator:
     def answer(self) -> Counters:
         line = self.answers.readline()
         if not line:
-            raise BenchmarkError(f"The generator ended; its last words:\n{end_of(self.log)}")
+            raise BenchmarkError("The generator ended")
         return Counters(**json.loads(line))
 
     def _say(self, line: str) -> Counters:
@@ -69,6 +68,6 @@ def generator(bench: Bench, vhost: Path) -> Iterator[Generator]:
     ]  # fmt: skip
     log = bench.directory / "generator.log"
     with running("the generator", command, log, bench.environment, talks=True) as process:
-        made = Generator(t.cast("t.IO[str]", process.stdin), t.cast("t.IO[str]", process.stdout), log)
+        made = Generator(t.cast("t.IO[str]", process.stdin), t.cast("t.IO[str]", process.stdout))
         made.answer()  # it has started
         yield made

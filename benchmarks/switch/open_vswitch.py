@@ -97,9 +97,10 @@ def open_vswitch(bench: Bench) -> Iterator[OpenVswitch]:
     server = [
         "ovsdb-server", f"--remote=p{socket}", f"--unixctl={directory}/ovsdb.ctl", "--no-chdir", str(database)
     ]  # fmt: skip
+    # In a network namespace of its own: another instance may have the tap devices of these names.
     switch = [
-        "taskset", "--cpu-list", str(bench.cores.control), PROGRAM, socket, f"--unixctl={directory}/vswitchd.ctl",
-        "--no-chdir", "-vconsole:info",
+        "unshare", "--net", "taskset", "--cpu-list", str(bench.cores.control), PROGRAM, socket,
+        f"--unixctl={directory}/vswitchd.ctl", "--no-chdir", "-vconsole:info",
     ]  # fmt: skip
     vsctl = ["ovs-vsctl", f"--db={socket}", "--timeout=60"]
     with contextlib.ExitStack() as stack:

@@ -12,6 +12,7 @@ from matplotlib import pyplot
 
 from benchmarks.switch.plan import HEADLINE_TRAFFIC, PAIR, TESTPMD_IO, Case
 from benchmarks.switch.spread import spread
+from benchmarks.switch.stages import TIME
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -21,6 +22,7 @@ if t.TYPE_CHECKING:
     from benchmarks.switch.results import Results
 
 MEGA = 1e6
+TOGETHER = "match_shape_tag_"
 # Label, marker and color by contender and whether it shapes.
 LINES = {
     ("ours", False): ("dpdk-tagging", "o", "tab:blue"),
@@ -71,11 +73,16 @@ def draw_path(axes: Axes, results: Results) -> None:
 
 
 def draw_stages(axes: Axes, results: Results) -> None:
-    costs = {name: spread(list(rounds.values())) for name, rounds in results.stages.items()}
+    """Draw what the stages cost together, over the number of rules, and with each number of tags."""
+    axes.set_title("match + shape + tag alone, 64 B: median, min, max")
+    costs = {
+        name.removesuffix(TIME).removeprefix(TOGETHER).replace("_", " "): spread(list(rounds.values()))
+        for name, rounds in results.stages.items()
+        if name.startswith(TOGETHER) and name.endswith(TIME)
+    }
     medians = [cost.median for cost in costs.values()]
     below = [cost.median - cost.minimum for cost in costs.values()]
     above = [cost.maximum - cost.median for cost in costs.values()]
-    axes.set_title("One packet through each stage alone: median, min, max")
-    axes.barh([name.replace("_", " ") for name in costs], medians, xerr=[below, above], capsize=3)
+    axes.barh(list(costs), medians, xerr=[below, above], capsize=3)
     axes.set_xlabel("ns per packet")
     axes.invert_yaxis()

@@ -43,9 +43,11 @@ def running(
         try:
             yield process
         except Exception as exc:
-            if process.poll() is None:
-                raise
-            raise BenchmarkError(f"{name} ended with {process.returncode}:\n{end_of(log)}") from exc
+            ended = process.poll()
+            exc.add_note(
+                f"{name} {'runs' if ended is None else f'ended with {ended}'}; it said:\n{end_of(log)}"
+            )
+            raise
         finally:
             _end(process)
 
@@ -77,9 +79,9 @@ def wait_until(
         time.sleep(pause_s)
 
 
-def run(*command: str, given: str | None = None) -> str:
+def run(*command: str, given: str | None = None, environment: Mapping[str, str] | None = None) -> str:
     """Return what a command prints."""
-    done = subprocess.run(command, check=False, capture_output=True, text=True, input=given)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, input=given, env=environment)
     if done.returncode:
         raise BenchmarkError(f"Cannot run {' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout

@@ -7,6 +7,7 @@ import typing as t
 from benchmarks.switch.goals import GOALS
 from benchmarks.switch.plan import TRAFFIC, Case
 from benchmarks.switch.spread import Spread, spread
+from benchmarks.switch.stages import TIME
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -98,7 +99,9 @@ def report(results: Results) -> str:
     parts: list[Iterable[list[str]]] = [
         path_rows(results),
         ratio_rows(results),
-        figure_rows("Stage", results.stages),
+        figure_rows(
+            "Stage", {name: rounds for name, rounds in results.stages.items() if name.endswith(TIME)}
+        ),
         figure_rows("Control", results.control),
         goal_rows(results),
     ]

@@ -20,8 +20,8 @@ CONTROL_KEYS = {
     "load_100k_s": "load_100k_s",
 }
 STAGE_KEYS = {
-    "ns_match_shape_tag_1k": "match_shape_tag_1k_ns",
-    "ns_match_shape_tag_100k": "match_shape_tag_100k_ns",
+    "ns_match_shape_tag_1k": "match_shape_tag_1000_rules_2_tags_ns",
+    "ns_match_shape_tag_100k": "match_shape_tag_100000_rules_2_tags_ns",
     "cost_10_tags_vs_1": "cost_10_tags_vs_1",
 }
 

@@ -1,4 +1,4 @@
-"""What each stage of the data path costs, alone."""
+"""What each stage of the data path costs, alone: files/dpdk-app/bench/stages.c says what the names mean."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from benchmarks.switch.process import run
 if t.TYPE_CHECKING:
     from benchmarks.switch.contender import Bench
 
+TIME = "_ns"
+
 
 def measure_stages(bench: Bench) -> dict[str, float]:
-    """Return one round of the costs by name."""
-    answer = run(
-        "taskset", "--cpu-list", str(bench.cores.data), str(bench.programs / "bench" / "bench-stages")
-    )
+    """Return one round of figures by name."""
+    program = str(bench.programs / "bench" / "bench-stages")
+    answer = run("taskset", "--cpu-list", str(bench.cores.data), program, environment=bench.environment)
     figures: dict[str, float] = json.loads(answer)
     return figures

@@ -8,7 +8,7 @@ from benchmarks.switch import plan
 from benchmarks.switch.goals import GOALS, Goal
 from benchmarks.switch.measure import Sample
 from benchmarks.switch.report import number, report, table
-from benchmarks.switch.results import Results
+from benchmarks.switch.results import CONTROL_KEYS, STAGE_KEYS, Results
 
 KEYS = {
     "ns_match_shape_tag_1k",
@@ -58,9 +58,9 @@ def test_a_whole_run_has_exactly_the_keys_of_the_summary() -> None:
     made = Results()
     for case in plan.CASES:
         made.samples[case][1] = Sample(1e6, 0.5)
-    for name in ("match_shape_tag_1k_ns", "match_shape_tag_100k_ns", "cost_10_tags_vs_1"):
+    for name in STAGE_KEYS.values():
         made.stages[name][1] = 1.0
-    for name in ("rules_per_s_in_batches_of_10000", "bytes_per_rule", "load_100k_s"):
+    for name in CONTROL_KEYS.values():
         made.control[name][1] = 1.0
     assert made.summary().keys() == KEYS
     assert all(type(value) is float for value in made.summary().values())
