@@ -7,8 +7,8 @@ import typing as t
 import pytest
 from scapy.layers.l2 import Ether
 from switch_control_frame import control_frame
-from switch_fixtures import MACS, Bench, bench, wait_until
-from switch_rules import TAGS, arriving, datagram, identity, numbered, rule, tagged
+from switch_fixtures import MACS, WIRE_RING, Bench, bench, wait_until
+from switch_rules import TAGS, arriving, cost_bits, datagram, identity, numbered, rule, tagged
 from test_switch_drops import FROM_UPLINK, FROM_VM, SLOW, name_of
 from virtio_ring import BUFFER
 
@@ -74,6 +74,24 @@ def test_dropping_frames_by_rule_costs_no_buffer(on: Bench, name: str) -> None:
     with on.vms[1].repeating(bytes(datagram())) as repeater:
         repeater.send(MORE)
     wait_until("some are dropped", lambda: drops_of(on, name))
+
+
+def test_what_a_full_uplink_refuses_is_neither_counted_nor_charged(on: Bench) -> None:
+    """The bucket has room for ten frames more than the wire's ring, and is never filled again."""
+    refused = 10
+    whole = WIRE_RING + refused
+    on.switch.call("rule.set", rules=[rule(rate_bps=1, burst_bits=whole * cost_bits(100), mode="police")])
+    frame = bytes(datagram())
+    on.vms[1].send(*[frame] * whole)
+    wait_until("the uplink is full", lambda: drops_of(on, "uplink_full") == refused)
+    sent = {"packets": WIRE_RING, "bytes": WIRE_RING * len(tagged(frame, *TAGS))}
+    stats = on.switch.call("stats.get")
+    assert stats["uplink"]["sent"] == sent
+    assert (stats["rules"][0]["packets"], stats["rules"][0]["bytes"]) == (WIRE_RING, WIRE_RING * len(frame))
+    on.wire.drain()
+    on.vms[1].send(*[frame] * (refused + 1))
+    wait_until("only one more is too many", lambda: drops_of(on, "over_rate") == 1)
+    assert on.wire.drain() == refused
 
 
 def test_a_full_guest_costs_no_buffer(on: Bench) -> None:
