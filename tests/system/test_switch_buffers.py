@@ -13,7 +13,6 @@ from test_switch_drops import FROM_UPLINK, FROM_VM, SLOW, name_of
 from virtio_ring import BUFFER
 
 if t.TYPE_CHECKING:
-    import pathlib
     from collections.abc import Iterator
 
 BUFFERS = 4095
