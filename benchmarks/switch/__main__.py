@@ -35,6 +35,7 @@ if t.TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[2]
 SOURCE = REPOSITORY / "files" / "dpdk-app"
 MEGA = 1e6
+QUIET_LOAD = 0.5
 
 # What is measured beside the path: each gives figures by name.
 OTHERS: dict[str, Callable[[Bench], dict[str, float]]] = {
@@ -121,6 +122,11 @@ def profile_all(bench: Bench, options: argparse.Namespace) -> None:
 def measure(bench: Bench, options: argparse.Namespace) -> None:
     host = fingerprint(bench.cores, bench.state)
     before = load_average()
+    if before[0] > QUIET_LOAD:
+        print(
+            f"The load average is {before[0]:.1f}: this machine is busy, figures mean little.",
+            file=sys.stderr,
+        )
     results = Run(bench, options).all_rounds()
     host["load_average"] = {"before": before, "after": load_average()}
 

@@ -76,4 +76,9 @@ def measure(device: Device, guest: Generator, case: Case, seconds: float) -> Sam
             f"Cannot measure {case}: {lost} of {offered.sent} frames did not reach the sink; "
             "see the drops of the device under test"
         )
+    if after.value == before.value:
+        raise BenchmarkError(
+            f"Cannot measure {case}: no frame reached the sink in {seconds:g} s; "
+            "see that the machine does nothing else, and the drops of the device under test"
+        )
     return Sample(rate(before, after), offered.full / max(1, offered.turns))
