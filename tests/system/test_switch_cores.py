@@ -142,6 +142,29 @@ def test_a_vm_reaches_one_of_the_other_core_in_order(on: Cores, sender: int, rec
     assert on.switch.call("stats.get")["rules"][0]["packets"] == len(frames)
 
 
+def test_frames_for_several_vms_in_one_burst_find_each_theirs(on: Cores) -> None:
+    frames = [(vm, from_network(vm, 7)) for _round in range(50) for vm in VMS]
+    on.wire.send(*[frame for _vm, frame in frames])
+    for vm in VMS:
+        assert {on.vms[vm].receive() for _round in range(50)} == {frames[vm - 1][1][:12] + frames[vm - 1][1][16:]}
+    assert on.switch.drops() == {}
+
+
+def test_one_vm_reaches_several_in_one_burst(on: Cores) -> None:
+    on.switch.call(
+        "rule.set",
+        rules=[rule(1, destination_port=5000 + vm, tags=[], destination_vm=vm) for vm in (2, 3, 4)],
+    )
+    frames = {
+        vm: bytes(Ether(src=MACS[1], dst=MACS[vm]) / IP(src=HERE, dst=THERE) / UDP(sport=5000, dport=5000 + vm))
+        for vm in (2, 3, 4)
+    }
+    on.vms[1].send(*list(frames.values()) * 40)
+    for vm, frame in frames.items():
+        assert {on.vms[vm].receive() for _round in range(40)} == {frame}
+    assert on.switch.drops() == {}
+
+
 def test_the_owner_of_a_vm_refuses_what_has_another_mac(on: Cores) -> None:
     on.switch.call("rule.set", rules=[rule(1, tags=[], destination_vm=2)])
     on.vms[1].send(*numbered(10))  # to PEER
