@@ -12,9 +12,13 @@
 #include "fuzz/target.h"
 
 enum {
-	SIZE_MAX_OF_FILE = 256 * 1024,
+	FILE_MAX = 256 * 1024,
 	CHANGE_LEN = 4, // of a changed byte: where (3), and what
+	RULES = 12,
 };
+
+// What an input stands for.
+enum { DATABASE, STATE_JSON, DAMAGE, DAMAGED_LOG, LOG, JOURNAL };
 
 static const char *const names[] = {
 	"state.db",
@@ -35,7 +39,7 @@ static char path[64];
 static char report[1000], why[600];
 
 // A database as the switch leaves it, and what is written ahead of it while the switch runs.
-static uint8_t whole[SIZE_MAX_OF_FILE], ahead[SIZE_MAX_OF_FILE];
+static uint8_t whole[FILE_MAX], ahead[FILE_MAX];
 static size_t whole_len, ahead_len;
 
 static const char *place(const char *name) {
@@ -61,14 +65,14 @@ static void write_file(const char *name, const uint8_t *data, size_t len) {
 	assert(file != NULL && fwrite(data, 1, len, file) == len && fclose(file) == 0);
 }
 
-static size_t read_file(const char *name, uint8_t data[SIZE_MAX_OF_FILE]) {
+static size_t read_file(const char *name, uint8_t data[FILE_MAX]) {
 	FILE *file = fopen(place(name), "r");
 
 	assert(file != NULL);
 
-	const size_t len = fread(data, 1, SIZE_MAX_OF_FILE, file);
+	const size_t len = fread(data, 1, FILE_MAX, file);
 
-	assert(len < SIZE_MAX_OF_FILE && fclose(file) == 0);
+	assert(len < FILE_MAX && fclose(file) == 0);
 	return len;
 }
 
@@ -127,7 +131,7 @@ static struct rule_spec some_rule(uint8_t number) {
 		.vm = number % 2,
 		.destination_vm = TO_UPLINK,
 		.slot = number % 2 == 0 ? number : NO_SLOT,
-		.tags = {TPID_8021Q, 2, {21, 7}},
+		.tags = {TPID_8021Q, number % (TAGS_MAX + 1), {21, 7, 3, 4, 5, 6, 7, 8, 9, 4094}},
 		.shaper = {1000000, 12208, QUEUE_BYTES_DEFAULT, QUEUE_PACKETS_DEFAULT, SHAPE_DELAY},
 	};
 	const struct match_fields fields = {
@@ -170,7 +174,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
 	change(store);
 	assert(store_begin(store, why, sizeof(why)));
 	assert(store_set_port(store, &port, why, sizeof(why)));
-	for (uint8_t i = 0; i < 12; i++) {
+	for (uint8_t i = 0; i < RULES; i++) {
 		const struct rule_spec rule = some_rule(i);
 
 		assert(store_set_rule(store, &rule, why, sizeof(why)));
@@ -196,25 +200,25 @@ static void write_changed(const char *name, const uint8_t *good, size_t good_len
 }
 
 static void plant(uint8_t kind, const uint8_t *data, size_t size) {
-	switch (kind % 6) {
-	case 0:
+	switch (kind) {
+	case DATABASE:
 		write_file("state.db", data, size);
 		break;
-	case 1:
+	case STATE_JSON:
 		write_file("state.json", data, size);
 		break;
-	case 2:
+	case DAMAGE:
 		write_changed("state.db", whole, whole_len, data, size);
 		break;
-	case 3:
+	case DAMAGED_LOG:
 		write_file("state.db", whole, whole_len);
 		write_changed("state.db-wal", ahead, ahead_len, data, size);
 		break;
-	case 4:
+	case LOG:
 		write_file("state.db", whole, whole_len);
 		write_file("state.db-wal", data, size);
 		break;
-	case 5:
+	case JOURNAL:
 		write_file("state.db", whole, whole_len);
 		write_file("state.db-journal", data, size);
 		break;
@@ -224,7 +228,7 @@ static void plant(uint8_t kind, const uint8_t *data, size_t size) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	remove_files();
 	if (size > 0)
-		plant(data[0], data + 1, size - 1);
+		plant(data[0] % (JOURNAL + 1), data + 1, size - 1);
 
 	struct store *store = open_store();
 
