@@ -7,20 +7,20 @@
 struct search {
 	const struct match_key *keys;
 	const struct rule **found;
-	unsigned len;		      // frames that may still find a better rule
-	uint8_t frames[RULES_BURST];  // which ones
-	uint32_t scores[RULES_BURST]; // of what each frame of the burst has found; 0: nothing
+	unsigned len;		     // frames that may still find a better rule
+	uint8_t frames[RULES_BURST]; // which ones
 	uint64_t hashes[RULES_BURST];
 	const struct bucket *buckets[RULES_BURST];
 	const struct rule *candidates[RULES_BURST];
 };
 
-static void find_buckets(struct search *search, const struct table *table, uint8_t number) {
+static __rte_always_inline void find_buckets(struct search *search, const struct table *table,
+					     uint8_t number, bool narrow) {
 	const struct match_key *mask = &table->masks[number].mask;
 
 	for (unsigned i = 0; i < search->len; i++) {
 		const struct key_words words = key_under(&search->keys[search->frames[i]], mask,
-							 number);
+							 number, narrow);
 
 		search->hashes[i] = key_hash(&words);
 		search->buckets[i] = &table->buckets[hash_bucket(table, search->hashes[i])];
@@ -28,28 +28,31 @@ static void find_buckets(struct search *search, const struct table *table, uint8
 	}
 }
 
-static void find_candidates(struct search *search) {
+static inline void find_candidates(struct search *search) {
 	for (unsigned i = 0; i < search->len; i++) {
 		const struct bucket *bucket = search->buckets[i];
 		const unsigned places = bucket_candidates(bucket,
 							  hash_signature(search->hashes[i]));
+		const struct rule *rule = NULL;
 
-		search->candidates[i] = NULL;
-		if (places == 0)
-			continue;
-		search->candidates[i] = rule_at(bucket->values[__builtin_ctz(places)]);
-		rte_prefetch0(search->candidates[i]);
-		rte_prefetch0(&search->candidates[i]->tags);
+		if (likely(places != 0)) {
+			rule = rule_at(bucket->values[__builtin_ctz(places)]);
+			rte_prefetch0(rule);
+			rte_prefetch0(&rule->tags);
+		}
+		search->candidates[i] = rule;
 	}
 }
 
-static const struct rule *confirm(const struct search *search, unsigned i,
-				  const struct table *table, uint8_t number) {
+// Nearly always a candidate is the rule; else its bucket is searched as far as it takes.
+static __rte_always_inline const struct rule *confirm(const struct search *search, unsigned i,
+						      const struct table *table, uint8_t number,
+						      bool narrow) {
 	const struct rule *candidate = search->candidates[i];
 	const struct key_words words = key_under(&search->keys[search->frames[i]],
-						 &table->masks[number].mask, number);
+						 &table->masks[number].mask, number, narrow);
 
-	if (likely(candidate != NULL && key_equals(&words, &candidate->key)))
+	if (likely(candidate != NULL && key_equals(&words, &candidate->key, narrow)))
 		return candidate;
 	if (likely(candidate == NULL && search->buckets[i]->overflow == 0))
 		return NULL;
@@ -59,35 +62,43 @@ static const struct rule *confirm(const struct search *search, unsigned i,
 	return value != 0 ? rule_at(value) : NULL;
 }
 
-static void take_better(struct search *search, const struct table *table, uint8_t number) {
-	const uint16_t rank = table->masks[number].rank;
+static uint32_t score_of(const struct table *table, const struct rule *rule) {
+	return table_score(rule->priority, table->masks[rule->key.number].rank);
+}
 
+static __rte_always_inline void take_better(struct search *search, const struct table *table,
+					    uint8_t number, bool narrow) {
 	for (unsigned i = 0; i < search->len; i++) {
-		const struct rule *rule = confirm(search, i, table, number);
-		const unsigned frame = search->frames[i];
+		const struct rule *rule = confirm(search, i, table, number, narrow);
+		const struct rule **found = &search->found[search->frames[i]];
 
-		if (rule == NULL)
+		if (unlikely(rule == NULL))
 			continue;
-
-		const uint32_t score = table_score(rule->priority, rank);
-
-		if (score <= search->scores[frame])
+		if (unlikely(*found != NULL) && score_of(table, rule) <= score_of(table, *found))
 			continue;
-		search->scores[frame] = score;
-		search->found[frame] = rule;
+		*found = rule;
 		rte_prefetch0(rule->state);
 		rte_prefetch0(&rule->state->epoch);
 	}
 }
 
-static void keep_unsettled(struct search *search, uint32_t score) {
+static __rte_always_inline void search_mask(struct search *search, const struct table *table,
+					    uint8_t number, bool narrow) {
+	find_buckets(search, table, number, narrow);
+	find_candidates(search);
+	take_better(search, table, number, narrow);
+}
+
+// Keeps the frames for which the rules under a mask may be better than what they have found.
+static void keep_unsettled(struct search *search, const struct table *table, uint8_t number) {
 	unsigned kept = 0;
 
 	for (unsigned i = 0; i < search->len; i++) {
 		const uint8_t frame = search->frames[i];
+		const struct rule *found = search->found[frame];
 
 		search->frames[kept] = frame;
-		kept += search->scores[frame] < score;
+		kept += found == NULL || score_of(table, found) < table->masks[number].score;
 	}
 	search->len = kept;
 }
@@ -104,7 +115,7 @@ static const struct rule *find_neighbour(const struct table *table, const struct
 		if (mask->score <= best)
 			break;
 
-		const struct key_words words = key_under(key, &mask->mask, number);
+		const struct key_words words = key_under(key, &mask->mask, number, false);
 		const uint32_t value = table_find_key(table, &ends_kind, &words);
 		const struct rule *rule = value != 0 ? rule_at(value) : NULL;
 
@@ -116,30 +127,44 @@ static const struct rule *find_neighbour(const struct table *table, const struct
 	return found;
 }
 
+static void find_neighbours(struct search *search, const struct table *ends) {
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < search->len; i++) {
+		if ((search->keys[i].kind & KIND_NEIGHBOUR) != 0)
+			search->found[i] = find_neighbour(ends, &search->keys[i]);
+		if (search->found[i] == NULL)
+			search->frames[kept++] = (uint8_t)i;
+	}
+	search->len = kept;
+}
+
 void rules_match(const struct rule_table *table, const struct match_key keys[], unsigned len,
 		 const struct rule *found[]) {
 	struct search search; // is filled as far as frames are there
+	unsigned kinds = 0;
 
 	search.keys = keys;
 	search.found = found;
-	search.len = 0;
+	search.len = len;
 	for (unsigned i = 0; i < len; i++) {
 		found[i] = NULL;
-		search.scores[i] = 0;
-		if (unlikely(table != NULL && (keys[i].kind & KIND_NEIGHBOUR) != 0))
-			found[i] = find_neighbour(table->ends, &keys[i]);
-		if (likely(found[i] == NULL))
-			search.frames[search.len++] = (uint8_t)i;
+		search.frames[i] = (uint8_t)i;
+		kinds |= keys[i].kind;
 	}
-	if (table == NULL)
+	if (unlikely(table == NULL))
 		return;
+	if (unlikely((kinds & KIND_NEIGHBOUR) != 0))
+		find_neighbours(&search, table->ends);
 
 	for (unsigned i = 0; i < table->rules->masks_len && search.len > 0; i++) {
 		const uint8_t number = table->rules->order[i];
 
-		keep_unsettled(&search, table->rules->masks[number].score);
-		find_buckets(&search, table->rules, number);
-		find_candidates(&search);
-		take_better(&search, table->rules, number);
+		if (i > 0)
+			keep_unsettled(&search, table->rules, number);
+		if (mask_is_narrow(&table->rules->masks[number].mask))
+			search_mask(&search, table->rules, number, true);
+		else
+			search_mask(&search, table->rules, number, false);
 	}
 }

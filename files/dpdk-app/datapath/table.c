@@ -138,7 +138,7 @@ uint32_t table_find_key(const struct table *table, const struct table_kind *kind
 			struct match_key key;
 
 			kind->key(value, &key);
-			if (key_equals(words, &key))
+			if (key_equals(words, &key, false))
 				return value;
 		}
 		if (bucket->overflow == 0)
@@ -155,7 +155,7 @@ uint32_t table_find(const struct table *table, const struct table_kind *kind,
 	if (number == TABLE_NO_MASK)
 		return 0;
 
-	const struct key_words words = key_under(&match->key, &match->mask, number);
+	const struct key_words words = key_under(&match->key, &match->mask, number, false);
 
 	return table_find_key(table, kind, &words);
 }

@@ -112,22 +112,31 @@ static inline uint64_t key_word(const struct match_key *key, unsigned i) {
 	return word;
 }
 
+// True for a mask that leaves all but the first bytes of addresses open, as those of IPv4 do: under
+// it words 3 and 5 are 0, and need not be looked at.
+static inline bool mask_is_narrow(const struct match_key *mask) {
+	return key_word(mask, 3) == 0 && key_word(mask, 5) == 0;
+}
+
 // A frame's key under a mask, with the mask's number, as a value's key is.
-static inline struct key_words key_under(const struct match_key *key, const struct match_key *mask,
-					 uint8_t number) {
+static __rte_always_inline struct key_words
+key_under(const struct match_key *key, const struct match_key *mask, uint8_t number, bool narrow) {
 	struct key_words words;
 
 	for (unsigned i = 0; i < KEY_WORDS; i++)
-		words.word[i] = key_word(key, i) & key_word(mask, i);
+		words.word[i] = narrow && (i == 3 || i == 5) ? 0
+							     : key_word(key, i) & key_word(mask, i);
 	words.word[NUMBER_WORD] |= (uint64_t)number << NUMBER_SHIFT;
 	return words;
 }
 
-static inline bool key_equals(const struct key_words *words, const struct match_key *key) {
+static __rte_always_inline bool key_equals(const struct key_words *words,
+					   const struct match_key *key, bool narrow) {
 	uint64_t difference = 0;
 
 	for (unsigned i = 0; i < KEY_WORDS; i++)
-		difference |= words->word[i] ^ key_word(key, i);
+		if (!narrow || (i != 3 && i != 5))
+			difference |= words->word[i] ^ key_word(key, i);
 	return difference == 0;
 }
 
@@ -142,11 +151,11 @@ static inline uint64_t fold(uint64_t a, uint64_t b) {
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-static inline uint64_t key_hash(const struct key_words *words) {
+static __rte_always_inline uint64_t key_hash(const struct key_words *words) {
 	const uint64_t *w = words->word, *s = table_secret;
 
-	return fold(w[0] ^ s[0], w[1] ^ s[1]) ^ fold(w[2] ^ s[2], w[3] ^ s[3]) ^
-	       fold(w[4] ^ s[4], w[5] ^ s[5]);
+	return fold(w[0] ^ s[0], w[1] ^ s[1]) ^ fold(w[2] ^ s[2], w[4] ^ s[4]) ^ fold(w[3], s[3]) ^
+	       fold(w[5], s[5]);
 }
 
 static inline uint32_t hash_bucket(const struct table *table, uint64_t hash) {
