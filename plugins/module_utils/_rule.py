@@ -65,7 +65,7 @@ def ether_type_number(ether_type: t.Any) -> t.Any:
         return ether_type
 
 
-@functools.lru_cache(maxsize=1 << 16)
+@functools.lru_cache(maxsize=1 << 18)
 def network(text: str) -> Network:
     """Return an address, or a prefix without bits behind it, as a network; raise ValueError."""
     return ipaddress.ip_network(text)

@@ -10,6 +10,7 @@ import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import (
     ADDRESSES,
+    DEFAULTS,
     ETHER_TYPE_NAMES,
     ETHER_TYPES,
     FAMILIES,
@@ -173,7 +174,11 @@ def tags_faults(rule: Fields) -> list[str]:
         faults += number_faults(f"tags[{index}]", tag, limit="tag")
     if rule.get("tpid") not in (None, *TPIDS):
         faults.append(f"tpid is {rule['tpid']!r}; choose {' or '.join(TPIDS)}")
+    elif not tags and rule.get("tpid") not in (None, DEFAULTS["tpid"]):
+        faults.append(f"tpid is {rule['tpid']!r}, but it has no tags; leave tpid out")
     faults += given_faults(rule, "destination_vm")
+    if rule.get("destination_vm") is not None and rule["destination_vm"] == rule.get("vm"):
+        faults.append(f"destination_vm is {rule['destination_vm']!r}, its own VM; choose another")
     if tags and rule.get("destination_vm") is not None:
         faults.append(
             "it has tags and a destination_vm, and a VM of the same switch needs none; give one of them"

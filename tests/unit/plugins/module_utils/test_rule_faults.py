@@ -119,6 +119,16 @@ ADDRESS_WAY_OUT = "give an address such as 10.20.0.11, or a prefix such as 10.20
             "it has tags and a destination_vm, and a VM of the same switch needs none; give one of them",
             id="two-destinations",
         ),
+        pytest.param(
+            {"tags": [], "destination_vm": 1},
+            "destination_vm is 1, its own VM; choose another",
+            id="to-itself",
+        ),
+        pytest.param(
+            {"tags": [], "tpid": "802.1ad"},
+            "tpid is '802.1ad', but it has no tags; leave tpid out",
+            id="a-tpid-of-no-tags",
+        ),
         pytest.param({"mode": "drop"}, "mode is 'drop'; choose shape, police, off", id="mode"),
         pytest.param({"rate_bps": 0}, "rate_bps is 0; choose 1 to 400000000000", id="rate-0"),
         pytest.param(
