@@ -72,9 +72,9 @@ const char *match_make(const struct match_fields *fields, struct match *match) {
 		key->kind = KIND_IP;
 		mask->kind = KIND_IP;
 	}
-	make_port(fields->has_source_port || portless, fields->source_port, &key->source_port,
-		  &mask->source_port);
-	make_port(fields->has_destination_port || portless, fields->destination_port,
+	make_port(fields->has_source_port || portless, portless ? 0 : fields->source_port,
+		  &key->source_port, &mask->source_port);
+	make_port(fields->has_destination_port || portless, portless ? 0 : fields->destination_port,
 		  &key->destination_port, &mask->destination_port);
 	if (mask->source_port != 0 || mask->destination_port != 0)
 		mask->kind |= KIND_FRAGMENT;

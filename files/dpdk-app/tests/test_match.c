@@ -158,6 +158,10 @@ struct pair_row {
 static const struct pair_row pairs[] = {
 	{"no ports of ICMP are ports 0", {PROTOCOL(1)}, {PROTOCOL(1), PORTS(0, 0)}, true},
 	{"one port of ICMP is both", {PROTOCOL(1)}, {PROTOCOL(1), .has_source_port = true}, true},
+	{"a port of ICMP that is not given is 0",
+	 {PROTOCOL(1)},
+	 {PROTOCOL(1), .source_port = 8},
+	 true},
 	{"addresses imply their EtherType", {PAIR(32, 0)}, {PAIR(32, 0), TYPE(ETHER_IPV4)}, true},
 	{"any address of a family is its EtherType", {PAIR6(0, 0)}, {TYPE(ETHER_IPV6)}, true},
 	{"bits behind a prefix do not count",
