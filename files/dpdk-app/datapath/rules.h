@@ -28,15 +28,18 @@ struct rule_detail {
 
 // What changes with every frame. Of the one data core that serves the rule's VM, until control has
 // withdrawn all rules that have it; it stays when a rule is replaced by one with the same match.
+//
+// States lie one after the other, so each second one begins in the middle of a cache line. What a
+// frame that need not wait changes is in one line, or in that one and the one before.
 struct rule_state {
-	struct shaper shaper;
-	struct queue queue;
 	uint64_t packets; // that left
 	uint64_t bytes;
 	struct rule_detail *detail; // or NULL; from rte_malloc, freed with the state
 	uint32_t epoch;		    // counters of another than the worker's count as 0
-	uint32_t links[2];	    // of control
 	uint8_t version;	    // of the rule that the shaper was last used for
+	struct shaper shaper;
+	struct queue queue;
+	uint32_t links[2]; // of control
 };
 
 // A rule as data cores see it. Immutable; a change publishes another one.
@@ -58,6 +61,9 @@ struct rule {
 } __rte_cache_aligned;
 
 static_assert(sizeof(struct rule_state) == 96, "a rule's state has no holes");
+static_assert(offsetof(struct rule_state, shaper) == 32 &&
+		      offsetof(struct rule_state, queue.head) + sizeof(void *) <= 64,
+	      "shaper and the head of its queue are in one cache line");
 static_assert(sizeof(struct rule) == 128, "a rule takes two cache lines");
 
 // Before the shaper of a rule's state is used: a rate that was raised fills no bucket for the past.

@@ -78,7 +78,7 @@ static __rte_always_inline void take_better(struct search *search, const struct 
 			continue;
 		*found = rule;
 		rte_prefetch0(rule->state);
-		rte_prefetch0(&rule->state->epoch);
+		rte_prefetch0(&rule->state->shaper);
 	}
 }
 
