@@ -1,6 +1,6 @@
-// Any bytes from a client of the control socket, in pieces. The methods read what the switch's
-// read, and change nothing. Whatever is accepted is listed in a form that is accepted, too, and
-// says the same; every answer is a line of JSON.
+// Any bytes from a client of the control socket, in pieces: the answers are those to its lines,
+// each by itself. The methods read what the switch's read, and change nothing. What is accepted is
+// listed in a form that is accepted, too, and says the same; every answer is a line of JSON.
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,6 +19,8 @@
 enum {
 	SECOND_NS = 1000000000,
 	PIECES_MAX = 8, // in which an input is sent; its first byte says how many
+	INPUT_MAX = 2048,
+	TEXT_MAX = 1 << 20, // of the answers to the longest batch
 };
 
 static const uint8_t guest[MAC_LEN] = {2, 0, 0, 0, 0, 1};
@@ -136,9 +138,11 @@ static const struct rpc_method table[] = {
 	{"port.add", add_port}, {"trace", build_packet},      {NULL, NULL},
 };
 
-static void check_answer(const char *line, size_t len) {
-	json_t *answer = json_loadb(line, len, JSON_REJECT_DUPLICATES, NULL);
+static void check_answer(const struct writer *line) {
+	json_t *answer = json_loadb(line->text, line->len, JSON_REJECT_DUPLICATES, NULL);
 
+	assert(line->text[line->len - 1] == '\n');
+	assert(memchr(line->text, '\n', line->len) == line->text + line->len - 1);
 	assert(json_is_object(answer) || json_is_array(answer));
 	if (json_is_object(answer)) {
 		assert(json_object_get(answer, "id") != NULL);
@@ -147,65 +151,72 @@ static void check_answer(const char *line, size_t len) {
 	json_decref(answer);
 }
 
-struct answers {
+struct text {
 	size_t len;
-	char text[1 << 20];
+	char bytes[TEXT_MAX];
 };
 
-// Takes what the switch wrote, and checks whole lines.
-static void hear(int peer, struct answers *answers) {
-	const ssize_t n = read(peer, answers->text + answers->len,
-			       sizeof(answers->text) - answers->len);
-	char *begin = answers->text, *newline;
+// The answers to each line by itself.
+static void answer_lines(const char *lines, size_t size, struct text *answers) {
+	const char *const end = lines + size;
 
-	if (n > 0)
-		answers->len += (size_t)n;
-	while ((newline = memchr(begin, '\n', answers->len)) != NULL) {
-		const size_t len = (size_t)(newline - begin);
+	answers->len = 0;
+	for (const char *line = lines, *next; line <= end; line = next + 1) {
+		struct writer answer = {0};
 
-		check_answer(begin, len);
-		answers->len -= len + 1;
-		begin = newline + 1;
+		next = line < end ? memchr(line, '\n', (size_t)(end - line)) : NULL;
+		if (next == NULL)
+			next = end;
+		rpc_answer(table, NULL, line, (size_t)(next - line), &answer);
+		if (answer.len > 0)
+			check_answer(&answer);
+		assert(!answer.failed && answers->len + answer.len < TEXT_MAX);
+		if (answer.len > 0)
+			memcpy(answers->bytes + answers->len, answer.text, answer.len);
+		answers->len += answer.len;
+		writer_free(&answer);
 	}
-	memmove(answers->text, begin, answers->len);
-	assert(answers->len < sizeof(answers->text));
 }
 
-// False: the switch ended the connection.
-static bool take_turns(struct client *client, int peer, struct answers *answers) {
+static void send_piece(struct client *client, int peer, const void *piece, size_t len,
+		       struct text *heard) {
 	static uint64_t now;
+	enum client_wants wants;
 
-	for (;;) {
-		const enum client_wants wants = client_turn(client, table, NULL, now += SECOND_NS);
+	assert(send(peer, piece, len, 0) == (ssize_t)len);
+	do {
+		wants = client_turn(client, table, NULL, now += SECOND_NS);
 
-		hear(peer, answers);
-		if (wants == CLIENT_READ || wants == CLIENT_CLOSE)
-			return wants == CLIENT_READ;
-	}
+		const ssize_t n = read(peer, heard->bytes + heard->len,
+				       sizeof(heard->bytes) - heard->len);
+
+		heard->len += n > 0 ? (size_t)n : 0;
+	} while (wants != CLIENT_READ && wants != CLIENT_CLOSE);
+	assert(wants == CLIENT_READ);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-	static struct answers answers;
+	static struct text wanted, heard;
 	struct client_pool pool = {1 << 20, 1 << 20, 0, 0, NULL};
-	const size_t piece = size > 0 ? size / (data[0] % PIECES_MAX + 1u) + 1 : 1;
-	bool open = true;
 	int ends[2];
 
+	if (size < 1 || size > INPUT_MAX)
+		return 0;
+
+	const size_t piece = size / (data[0] % PIECES_MAX + 1u) + 1;
+
+	answer_lines((const char *)data + 1, size - 1, &wanted);
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0);
 
 	struct client *client = client_open(&pool, ends[1], 0);
 
 	assert(client != NULL);
-	answers.len = 0;
-	for (size_t at = 1; at < size && open; at += piece) {
-		const size_t len = size - at < piece ? size - at : piece;
-
-		assert(send(ends[0], data + at, len, 0) == (ssize_t)len);
-		open = take_turns(client, ends[0], &answers);
-	}
-	if (open && send(ends[0], "\n", 1, 0) == 1)
-		take_turns(client, ends[0], &answers);
-	assert(answers.len == 0);
+	heard.len = 0;
+	for (size_t at = 1; at < size; at += piece)
+		send_piece(client, ends[0], data + at, size - at < piece ? size - at : piece,
+			   &heard);
+	send_piece(client, ends[0], "\n", 1, &heard);
+	assert(heard.len == wanted.len && memcmp(heard.bytes, wanted.bytes, wanted.len) == 0);
 
 	close(ends[0]);
 	client_close(client);

@@ -207,8 +207,10 @@ static void plant(uint8_t kind, const uint8_t *data, size_t size) {
 	case STATE_JSON:
 		write_file("state.json", data, size);
 		break;
-	case DAMAGE:
-		write_changed("state.db", whole, whole_len, data, size);
+	case DAMAGE: // beside a part of a log, if the first byte is not 0
+		if (size > 0 && data[0] > 0)
+			write_file("state.db-wal", ahead, ahead_len * data[0] / UINT8_MAX);
+		write_changed("state.db", whole, whole_len, data + 1, size > 0 ? size - 1 : 0);
 		break;
 	case DAMAGED_LOG:
 		write_file("state.db", whole, whole_len);
