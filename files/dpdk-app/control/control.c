@@ -115,6 +115,7 @@ bool control_open(struct control *control, const struct options *options,
 static void tick(void *context) {
 	control_frames_serve(context);
 	rules_reclaim();
+	ports_reclaim();
 	details_refill();
 }
 
