@@ -26,6 +26,8 @@ MAX_IDLE_MS = 600_000  # the datapath forgets no flow between two measurements
 MEMORY_MIB = 512
 KILO = 1000
 
+OFCTL = ("ovs-ofctl", "--protocols=OpenFlow13")
+
 
 class OpenVswitch:
     """An instance whose files are in the directory."""
@@ -40,9 +42,11 @@ class OpenVswitch:
     def use(self, setup: Setup) -> None:
         bridge = self.directory / f"{BRIDGE}.mgmt"
         meters = range(1, setup.rules + 1) if setup.shaping else []
-        rules = (flows.openflow(flow, setup.tags, meter=setup.shaping) for flow in range(setup.rules))
+        rules = "\n".join(
+            flows.openflow(flow, setup.tags, meter=setup.shaping) for flow in range(setup.rules)
+        )
         openflow.say(bridge, openflow.delete_meters())
-        run("ovs-ofctl", "--protocols=OpenFlow13", "del-flows", f"unix:{bridge}")
+        run(*OFCTL, "del-flows", f"unix:{bridge}")
         openflow.say(
             bridge,
             *(
@@ -50,7 +54,8 @@ class OpenVswitch:
                 for meter in meters
             ),
         )
-        run("ovs-ofctl", "--protocols=OpenFlow13", "add-flows", f"unix:{bridge}", "-", given="\n".join(rules))
+        # In one bundle; else each rule is a round trip.
+        run(*OFCTL, "--bundle", "add-flows", f"unix:{bridge}", "-", given=rules)
 
     def is_settled(self, setup: Setup) -> bool:
         """Tell whether the datapath has a flow for each rule; until then it asks OpenFlow's tables."""
