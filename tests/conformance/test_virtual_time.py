@@ -133,7 +133,7 @@ def test_rules_do_not_disturb_each_other(data: st.DataObject, flows: list[dict[s
 @pytest.mark.parametrize("rate_bps", [64_000, 10**6, 10**7, 10**9, 10**10, 4 * 10**11])
 def test_a_backlog_leaves_at_the_rate(rate_bps: int, sizes: str, burst_bits: int) -> None:
     """Twice the rate arrives, in random bursts; nothing is lost, and the rate is used to at least 0.999."""
-    chance = random.Random(rate_bps ^ burst_bits)  # noqa: S311
+    chance = random.Random(rate_bps ^ burst_bits)
     terms = Terms(rate_bps, burst_bits)
     tick, arrivals = 0, []
     for _frame in range(5000):

@@ -146,7 +146,9 @@ def test_frames_for_several_vms_in_one_burst_find_each_theirs(on: Cores) -> None
     frames = [(vm, from_network(vm, 7)) for _round in range(50) for vm in VMS]
     on.wire.send(*[frame for _vm, frame in frames])
     for vm in VMS:
-        assert {on.vms[vm].receive() for _round in range(50)} == {frames[vm - 1][1][:12] + frames[vm - 1][1][16:]}
+        assert {on.vms[vm].receive() for _round in range(50)} == {
+            frames[vm - 1][1][:12] + frames[vm - 1][1][16:]
+        }
     assert on.switch.drops() == {}
 
 
@@ -156,7 +158,9 @@ def test_one_vm_reaches_several_in_one_burst(on: Cores) -> None:
         rules=[rule(1, destination_port=5000 + vm, tags=[], destination_vm=vm) for vm in (2, 3, 4)],
     )
     frames = {
-        vm: bytes(Ether(src=MACS[1], dst=MACS[vm]) / IP(src=HERE, dst=THERE) / UDP(sport=5000, dport=5000 + vm))
+        vm: bytes(
+            Ether(src=MACS[1], dst=MACS[vm]) / IP(src=HERE, dst=THERE) / UDP(sport=5000, dport=5000 + vm)
+        )
         for vm in (2, 3, 4)
     }
     on.vms[1].send(*list(frames.values()) * 40)

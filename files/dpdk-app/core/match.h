@@ -30,12 +30,12 @@ enum {
 // count. It is hashed and compared as bytes: there is no padding, and what is not used is 0.
 struct match_key {
 	uint8_t destination_mac[MAC_LEN];
-	uint16_t ether_type;	   // host order, as the ports
-	uint16_t source_port;	   // 0 unless TCP or UDP, and not a fragment
+	uint16_t ether_type;  // host order, as the ports
+	uint16_t source_port; // 0 unless TCP or UDP, and not a fragment
 	uint16_t destination_port;
 	uint8_t protocol; // the last next header of IPv6
 	uint8_t kind;
-	uint16_t number;	 // of the mask in its table; 0 outside of tables
+	uint16_t number;	   // of the mask in its table; 0 outside of tables
 	uint8_t source_ip[IP_LEN]; // network order; of ARP and neighbour discovery the asking end
 	uint8_t destination_ip[IP_LEN];
 };
@@ -57,8 +57,8 @@ struct match_fields {
 	uint8_t protocol;
 	uint16_t source_port;
 	uint16_t destination_port;
-	uint16_t family;	 // ETHER_IPV4 or ETHER_IPV6 of the addresses; 0: none is given
-	uint8_t source_bits;	 // length of the prefix; 0: any source
+	uint16_t family;     // ETHER_IPV4 or ETHER_IPV6 of the addresses; 0: none is given
+	uint8_t source_bits; // length of the prefix; 0: any source
 	uint8_t destination_bits;
 	uint8_t source_ip[IP_LEN];
 	uint8_t destination_ip[IP_LEN];

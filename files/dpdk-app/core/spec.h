@@ -27,8 +27,8 @@ struct rule_spec {
 	uint16_t vm;
 	uint16_t priority;	 // the highest of the rules that match a frame wins
 	uint16_t destination_vm; // of this host, in place of the uplink; or TO_UPLINK
-	int16_t slot;		 // number by which VM 0's control frames know it, 0..255; or NO_SLOT
+	int16_t slot; // number by which VM 0's control frames know it, 0..255; or NO_SLOT
 	struct match match;
-	struct tag_stack tags;	 // none with a destination_vm
+	struct tag_stack tags; // none with a destination_vm
 	struct shaper_terms shaper;
 };
