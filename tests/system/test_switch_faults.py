@@ -202,6 +202,8 @@ def breaks_others_when_a_vm_goes(on: Bench) -> None:
         on.wire.send(arriving(vm))
         assert on.vms[vm].receive() == delivered(vm)
     assert on.switch.call("rule.list", vm=2)["rules"] == []
+    on.vms[2].send(bytes(datagram(vm=2)))
+    wait_until("its frame has no rule", lambda: on.switch.drops() == {"no_rule": 1})
 
 
 def has_room_for_three_rules(on: Bench) -> None:

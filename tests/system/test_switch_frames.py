@@ -334,5 +334,10 @@ def test_a_vm_can_be_removed_and_added_while_it_sends(on: Bench) -> None:
         assert on.switch.add_port(2, "qemu")["socket_server"] == "qemu"
         assert on.switch.call("rule.list", vm=2) == {"rules": []}
         guest.open()
+        guest.wait_taken()
+        on.wire.drain()
+        on.switch.call("stats.reset")
+        guest.send(bytes(datagram(vm=2)))
+        wait_until("its frame has no rule", lambda: on.switch.drops() == {"no_rule": 1})
     on.wire.send(arriving(2))
     assert guest.receive() == delivered(2)
