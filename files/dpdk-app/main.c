@@ -151,7 +151,6 @@ static int serve(const struct options *options, const struct uplink *uplink, int
 			 rules_len(), workers_len(), uplink->present ? uplink->device : "none");
 		control_run(&control, signals_fd);
 		workers_stop();
-		log_line("asked to end");
 	}
 	close_ports();
 	control_close(&control);
