@@ -23,7 +23,7 @@ def cpu_info() -> dict[str, str]:
     """Return what /proc/cpuinfo says of the first core."""
     first = Path("/proc/cpuinfo").read_text().split("\n\n")[0]
     pairs = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    return {key.strip(): value.strip() for key, _colon, value in pairs}
 
 
 def content(path: Path) -> str:

@@ -33,7 +33,7 @@ def parse_cpu_list(text: str) -> list[int]:
     """Return the cores of a list like "1-3,7"."""
     cores: list[int] = []
     for part in filter(None, text.strip().split(",")):
-        first, _, last = part.partition("-")
+        first, _dash, last = part.partition("-")
         cores += range(int(first), int(last or first) + 1)
     return cores
 

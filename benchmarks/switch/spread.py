@@ -63,7 +63,7 @@ def read(
 ) -> Reading:
     """Return the quickest of a few readings of a counter, or the first one that is quick enough."""
     best = _read(counter, clock)
-    for _ in range(tries - 1):
+    for _try in range(tries - 1):
         if best.took < good_s:
             break
         best = min(best, _read(counter, clock), key=lambda reading: reading.took)

@@ -14,7 +14,7 @@ import ipaddress
 import typing as t
 
 Rule = dict[str, t.Any]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]  # noqa: UP007  # ansible-test reads it as an operation
 
 ADDRESSES = ("source_ip", "destination_ip")
 PORTS = ("source_port", "destination_port")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import typing as t
 
@@ -60,8 +61,8 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture
 def on(whole_bench: Bench) -> Iterator[Bench]:
-    with surviving(whole_bench) as made:
-        yield made
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(surviving(whole_bench))
 
 
 SPOOFED = {

@@ -37,8 +37,8 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture
 def on(whole_bench: Bench) -> Iterator[Bench]:
-    with surviving(whole_bench) as made:
-        yield made
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(surviving(whole_bench))
 
 
 def message(request: int, payload: bytes = b"", flags: int = VERSION, size: int | None = None) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import typing as t
 
@@ -40,8 +41,8 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 
 @pytest.fixture
 def on(whole_bench: Bench) -> Iterator[Bench]:
-    with surviving(whole_bench) as made:
-        yield made
+    with contextlib.ExitStack() as stack:
+        yield stack.enter_context(surviving(whole_bench))
 
 
 def descriptor(address: int, length: int, flags: int = 0, following: int = 0) -> list[Descriptor]:

@@ -35,7 +35,7 @@ def on(bench_of_module: Bench) -> Bench:
 
 @contextlib.contextmanager
 def telemetry(on: Bench) -> Iterator[socket.socket]:
-    path = next(on.switch.directory.glob("dpdk/*/dpdk_telemetry.v2"))
+    [path] = on.switch.directory.glob("dpdk/*/dpdk_telemetry.v2")
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
         client.connect(str(path))
         client.settimeout(10)

@@ -63,7 +63,7 @@ def test_a_whole_run_has_exactly_the_keys_of_the_summary() -> None:
     for name in CONTROL_KEYS.values():
         made.control[name][1] = 1.0
     assert made.summary().keys() == KEYS
-    assert all(type(value) is float for value in made.summary().values())
+    assert all(isinstance(value, float) for value in made.summary().values())
 
 
 @pytest.mark.parametrize(

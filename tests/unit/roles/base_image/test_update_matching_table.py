@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.machinery
 import importlib.util
 import socket
 import typing as t
@@ -10,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-COMMAND = Path(__file__).parents[4] / "roles/base_image/files/guest/usr/bin/update-matching-table"
+LIBRARY = Path(__file__).parents[4] / "roles/base_image/files/guest/usr/lib/detnet-testbed"
+COMMAND = LIBRARY / "update_matching_table.py"
 
 
 def load() -> t.Any:
-    loader = importlib.machinery.SourceFileLoader("update_matching_table", str(COMMAND))
-    spec = importlib.util.spec_from_loader(loader.name, loader)
+    spec = importlib.util.spec_from_file_location(COMMAND.stem, COMMAND)
     assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
+    spec.loader.exec_module(module)
     return module
 
 
