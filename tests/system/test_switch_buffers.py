@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 import pytest
@@ -91,6 +92,19 @@ def test_what_a_full_uplink_refuses_is_neither_counted_nor_charged(on: Bench) ->
     on.vms[1].send(*[frame] * (refused + 1))
     wait_until("only one more is too many", lambda: drops_of(on, "over_rate") == 1)
     assert on.wire.drain() == refused
+
+
+def test_a_raised_rate_earns_nothing_for_the_past(on: Bench) -> None:
+    """Two seconds at the new rate would be enough for a frame, at the old one they are worth two bits."""
+    frame, cost = bytes(datagram()), cost_bits(100)
+    slow = rule(rate_bps=1, burst_bits=cost, mode="police")
+    on.switch.call("rule.set", rules=[slow])
+    on.vms[1].send(frame)
+    assert on.wire.receive() is not None
+    time.sleep(2)
+    on.switch.call("rule.set", rules=[slow | {"rate_bps": cost * 6 // 10}])
+    on.vms[1].send(frame)
+    wait_until("it is too early", lambda: drops_of(on, "over_rate") == 1)
 
 
 def test_a_full_guest_costs_no_buffer(on: Bench) -> None:
