@@ -57,7 +57,6 @@ static int separator(int argc, char *argv[]) {
 static int start_eal(int argc, char *argv[], char *why, size_t why_size) {
 	rte_log_set_level_pattern("lib.vhost.*", RTE_LOG_WARNING);
 	rte_log_set_level_pattern("lib.eal", RTE_LOG_WARNING);
-	rte_log_set_level_pattern("lib.telemetry", RTE_LOG_ERR);
 
 	if (rte_eal_init(argc, argv) < 0) {
 		snprintf(why, why_size,
