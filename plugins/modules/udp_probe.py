@@ -50,6 +50,16 @@ options:
       if it comes.
     type: int
     default: 1000
+  burst_count:
+    description: Number of datagrams that follow at once, each as fast as it can be sent; 0 for none.
+    type: int
+    default: 0
+    version_added: 0.2.0
+  burst_payload_bytes:
+    description: Length of the payload of those.
+    type: int
+    default: 1400
+    version_added: 0.2.0
   timeout_s:
     description: Most seconds for the probe beyond O(count) times O(interval_us). What is not sent by then
       is not sent at all.
@@ -102,6 +112,10 @@ rtt_us:
   returned: success
   type: dict
   sample: {min: 4100, p50: 8050, p99: 31200, max: 39007}
+burst:
+  description: The same account of the burst.
+  returned: success, with O(burst_count)
+  type: dict
 """
 
 import errno
@@ -126,6 +140,8 @@ ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "interval_us": {"type": "int", "default": 1000},
     "window": {"type": "int", "default": 16},
     "loss_ms": {"type": "int", "default": 1000},
+    "burst_count": {"type": "int", "default": 0},
+    "burst_payload_bytes": {"type": "int", "default": 1400},
     "timeout_s": {"type": "int", "default": 20},
 }
 LIMITS = {
@@ -136,6 +152,8 @@ LIMITS = {
     "interval_us": (0, 10_000_000),
     "window": (1, 4096),
     "loss_ms": (1, 60_000),
+    "burst_count": (0, 4096),
+    "burst_payload_bytes": (HEADER.size, LARGEST_PAYLOAD),
     "timeout_s": (1, 3600),
 }
 
@@ -264,6 +282,13 @@ def probe(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return ledger.result()
 
 
+def burst_params(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the options of a probe that sends the burst."""
+    count = params["burst_count"]
+    size = params["burst_payload_bytes"]
+    return params | {"count": count, "payload_bytes": size, "interval_us": 0, "window": count}
+
+
 def way_out(exc: OSError, params: dict[str, t.Any]) -> str:
     """Return what to do about a failed probe."""
     if isinstance(exc, ConnectionRefusedError):
@@ -282,6 +307,8 @@ def main() -> None:
         module.exit_json(changed=False, skipped=True, msg="No traffic is sent in check mode")
     try:
         result = probe(params)
+        if params["burst_count"]:
+            result["burst"] = probe(burst_params(params))
     except OSError as exc:
         goal = f"UDP {params['destination']}:{params['destination_port']}"
         module.fail_json(msg=f"Cannot probe {goal}: {exc.strerror or exc}; {way_out(exc, params)}")

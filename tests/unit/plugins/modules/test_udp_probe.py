@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import socket
+import threading
+
 import pytest
 from ansible_collections.detnet.testbed.plugins.modules import udp_probe
 
@@ -102,6 +105,8 @@ def test_datagrams_have_the_length_that_was_asked_for(size):
         ("window", 0),
         ("loss_ms", 0),
         ("timeout_s", 0),
+        ("burst_count", 4097),
+        ("burst_payload_bytes", 11),
     ],
 )
 def test_options_out_of_range_are_named_with_their_limits(name, value):
@@ -112,3 +117,38 @@ def test_options_out_of_range_are_named_with_their_limits(name, value):
 
 def test_defaults_are_in_range():
     assert udp_probe.out_of_range(DEFAULTS) is None
+
+
+@pytest.fixture
+def echo():
+    """An echo service on the loopback interface; returns its port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as service:
+        service.bind(("127.0.0.1", 0))
+        service.settimeout(5)
+
+        def serve():
+            while (received := service.recvfrom(65535))[0] != b"end":
+                service.sendto(*received)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        port = service.getsockname()[1]
+        yield port
+        service.sendto(b"end", ("127.0.0.1", port))
+        thread.join()
+
+
+@pytest.mark.parametrize("burst", [pytest.param(0, id="no-burst"), pytest.param(20, id="a-burst")])
+def test_a_burst_follows_with_an_account_of_its_own(run, echo, burst):
+    result = run(
+        udp_probe.main,
+        destination="127.0.0.1",
+        destination_port=echo,
+        count=3,
+        interval_us=0,
+        burst_count=burst,
+    )
+    assert (result["sent"], result["received"]) == (3, 3)
+    assert ("burst" in result) == bool(burst)
+    if burst:
+        assert (result["burst"]["sent"], result["burst"]["received"]) == (20, 20)
