@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
+import os
+import pathlib
 import random
 import stat
 import threading
@@ -15,10 +18,10 @@ from switch_fixtures import RpcError, Switch, build, run, running
 from switch_rules import normal, rule
 
 if t.TYPE_CHECKING:
-    import pathlib
     from collections.abc import Iterator
 
 REQUEST_MAX = 32 << 20
+PIDFD_GETFD = 438  # system call, on every architecture; Python has no function for it
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +236,22 @@ def test_of_too_many_big_requests_one_is_refused(switch: Switch) -> None:
         client.close()
     assert refused in (1, 2)
     assert switch.call("switch.info")["ports"] == 2
+
+
+def test_a_client_that_goes_while_somebody_keeps_its_socket(switch: Switch) -> None:
+    """As the vhost library does for a moment, which polls the number of a socket that it has closed."""
+    assert switch.process is not None
+    process = os.pidfd_open(switch.process.pid)
+    client = switch.connect()
+    switch.call("switch.info")  # it has been accepted then
+    files = pathlib.Path(f"/proc/{switch.process.pid}/fd").iterdir()
+    sockets = [int(file.name) for file in files if os.readlink(file).startswith("socket:")]
+    kept = [ctypes.CDLL(None).syscall(PIDFD_GETFD, process, number, 0) for number in sockets]
+    client.close()
+    for _call in range(10):
+        assert switch.call("switch.info")["ports"] == 2
+    for descriptor in (*kept, process):
+        os.close(descriptor)
 
 
 def test_random_lines_never_end_it(switch: Switch) -> None:

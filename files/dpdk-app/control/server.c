@@ -144,6 +144,9 @@ static struct served *find(struct server *server, const struct client *client) {
 }
 
 static void drop_client(struct server *server, struct client *client) {
+	// Closing would not be enough: the vhost library may still poll the number of a socket that
+	// it closed, which is this client's now, and keep it open for epoll.
+	watch(server, EPOLL_CTL_DEL, client_fd(client), 0, NULL);
 	*find(server, client) = server->clients[--server->clients_len];
 	client_close(client);
 	watch_listener(server);
