@@ -16,6 +16,7 @@ if t.TYPE_CHECKING:
 # The device under test sends into this: it takes all and gives nothing.
 SINK = "net_null0"
 SINK_DEVICE = f"{SINK},no-rx=1"
+MTU = 1600  # that ten tags fit on top of a frame of 1514 bytes
 
 
 @dataclasses.dataclass(frozen=True)

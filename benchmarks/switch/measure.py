@@ -29,7 +29,7 @@ CONTENDERS: dict[str, Contender] = {
 }
 
 WARM_UP_S = 0.3
-SETTLE_TIMEOUT_S = 60.0
+SETTLE_TIMEOUT_S = 120.0
 LOST_MAX = 0.01  # of what the generator sent
 
 

@@ -8,7 +8,7 @@ import socket
 import typing as t
 
 from benchmarks.switch import flows
-from benchmarks.switch.contender import SINK_DEVICE
+from benchmarks.switch.contender import MTU, SINK_DEVICE
 from benchmarks.switch.process import BenchmarkError, end_of, running, wait_until
 
 if t.TYPE_CHECKING:
@@ -19,7 +19,6 @@ if t.TYPE_CHECKING:
     from benchmarks.switch.plan import Setup
 
 PREFIX = "tagging"
-MTU = 1600  # that ten tags fit on top of a frame of 1514 bytes
 TIMEOUT_S = 60.0
 
 
