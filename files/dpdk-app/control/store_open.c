@@ -20,7 +20,7 @@ static const char *const settings =
 	"PRAGMA trusted_schema = OFF;"
 	"PRAGMA cell_size_check = ON;"
 	"PRAGMA temp_store = MEMORY;"
-	"PRAGMA cache_size = -8192;"		// KiB
+	"PRAGMA cache_size = -65536;"		// KiB: a change of 100 000 rules fits
 	"PRAGMA journal_size_limit = 8388608;"; // bytes that stay after a large change
 
 // What of SQLite's errors is the file's fault.

@@ -8,13 +8,18 @@
 #include "datapath/transit.h"
 #include "datapath/vhost.h"
 
-static void refuse(struct worker *worker, const struct departure *of, struct rte_mbuf *frame,
+static void refuse(struct worker *worker, const struct departures *departures, unsigned i,
 		   enum drop drop) {
+	const struct departure *const of = &departures->of[i];
+	struct rte_mbuf *const frame = departures->frames[i];
+	struct port *const port = departures->port != NULL ? departures->port
+							   : transit_of(frame)->port;
+
 	of->state->packets--;
 	of->state->bytes -= of->bytes;
 	shaper_refund(&of->state->shaper, worker->terms->hz, INT64_MAX, of->bits);
 	rule_count_drop(worker, of->state, drop);
-	discard(frame, of->port->drops, drop);
+	discard(frame, port->drops, drop);
 }
 
 void leave_by_uplink(struct worker *worker, struct departures *departures) {
@@ -24,7 +29,7 @@ void leave_by_uplink(struct worker *worker, struct departures *departures) {
 
 	for (unsigned i = sent; i < departures->len; i++) {
 		bytes -= departures->frames[i]->pkt_len;
-		refuse(worker, &departures->of[i], departures->frames[i], DROP_UPLINK_FULL);
+		refuse(worker, departures, i, DROP_UPLINK_FULL);
 	}
 	traffic_add(&worker->sent, sent, bytes);
 }
@@ -43,6 +48,18 @@ static unsigned keep_own(struct port *port, struct rte_mbuf *frames[], unsigned 
 	return kept;
 }
 
+// The library takes no more than VHOST_BURST frames at a time.
+static unsigned give_frames(int device, struct rte_mbuf *frames[], unsigned len) {
+	unsigned given = 0, more;
+
+	do {
+		more = rte_vhost_enqueue_burst(device, QUEUE_TO_VM, &frames[given],
+					       (uint16_t)(len - given));
+		given += more;
+	} while (more >= VHOST_BURST && given < len);
+	return given;
+}
+
 void deliver(struct port *port, struct rte_mbuf *frames[], unsigned len) {
 	const int device = atomic_load_explicit(&port->device, memory_order_acquire);
 	struct rte_mbuf *own[BURST];
@@ -52,7 +69,7 @@ void deliver(struct port *port, struct rte_mbuf *frames[], unsigned len) {
 	uint64_t bytes = 0;
 
 	if (likely(device != NOT_CONNECTED)) {
-		taken = rte_vhost_enqueue_burst(device, QUEUE_TO_VM, own, (uint16_t)kept);
+		taken = give_frames(device, own, kept);
 		refusal = DROP_GUEST_FULL;
 	}
 	for (unsigned i = 0; i < taken; i++)
@@ -92,6 +109,6 @@ void leave_to_vms(struct worker *worker, struct departures *departures) {
 		for (unsigned i =
 			     begin + hand_over(worker, vm, &frames[begin], end - begin, &refusal);
 		     i < end; i++)
-			refuse(worker, &departures->of[i], frames[i], refusal);
+			refuse(worker, departures, i, refusal);
 	}
 }

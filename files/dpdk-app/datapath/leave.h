@@ -7,22 +7,23 @@
 // Whom to give back what was counted and charged for a frame that is refused.
 struct departure {
 	struct rule_state *state;
-	struct port *port; // of the VM that sent it
-	uint32_t bytes;	   // as the VM sent it
-	uint32_t bits;	   // charged, or 0
+	uint32_t bytes; // as the VM sent it
+	uint32_t bits;	// charged, or 0
 };
 
 struct departures {
 	unsigned len;
-	uint64_t bytes; // of all frames with their tags
+	uint64_t bytes;	   // of all frames with their tags
+	struct port *port; // of the VM that sent them; NULL: the transit of each says
 	struct rte_mbuf *frames[BURST];
 	struct departure of[BURST];
 };
 
-// Clears what counts and no more: a whole one is a kibibyte.
-static inline void departures_init(struct departures *departures) {
+// Clears what counts and no more: a whole one is more than a kibibyte.
+static inline void departures_init(struct departures *departures, struct port *port) {
 	departures->len = 0;
 	departures->bytes = 0;
+	departures->port = port;
 }
 
 static inline void departures_add(struct departures *departures, struct rte_mbuf *frame,

@@ -14,7 +14,7 @@
 
 enum {
 	RULES_MAX = 1048576,
-	RULES_BURST = 32,    // frames in one rules_match()
+	RULES_BURST = 64,    // frames in one rules_match()
 	RULE_MASKS_MAX = 32, // different forms of match in the table of one VM
 	DELAY_BUCKETS = 16,
 };

@@ -14,16 +14,31 @@ struct search {
 	const struct rule *candidates[RULES_BURST];
 };
 
-static __rte_always_inline void find_buckets(struct search *search, const struct table *table,
-					     uint8_t number, bool narrow) {
-	const struct match_key *mask = &table->masks[number].mask;
+// A mask, with what makes its search short: constants, so that each way has a loop of its own.
+struct search_mask {
+	const struct table *table;
+	uint8_t number;
+	bool narrow; // mask_is_narrow()
+	bool first;  // no frame has found a rule yet: frames[i] is i
+};
 
+static __rte_always_inline unsigned frame_at(const struct search *search,
+					     const struct search_mask by, unsigned i) {
+	return by.first ? i : search->frames[i];
+}
+
+static __rte_always_inline struct key_words key_at(const struct search *search,
+						   const struct search_mask by, unsigned i) {
+	return key_under(&search->keys[frame_at(search, by, i)], &by.table->masks[by.number].mask,
+			 by.number, by.narrow);
+}
+
+static __rte_always_inline void find_buckets(struct search *search, const struct search_mask by) {
 	for (unsigned i = 0; i < search->len; i++) {
-		const struct key_words words = key_under(&search->keys[search->frames[i]], mask,
-							 number, narrow);
+		const struct key_words words = key_at(search, by, i);
 
 		search->hashes[i] = key_hash(&words);
-		search->buckets[i] = &table->buckets[hash_bucket(table, search->hashes[i])];
+		search->buckets[i] = &by.table->buckets[hash_bucket(by.table, search->hashes[i])];
 		rte_prefetch0(search->buckets[i]);
 	}
 }
@@ -44,37 +59,41 @@ static inline void find_candidates(struct search *search) {
 	}
 }
 
-// Nearly always a candidate is the rule; else its bucket is searched as far as it takes.
-static __rte_always_inline const struct rule *confirm(const struct search *search, unsigned i,
-						      const struct table *table, uint8_t number,
-						      bool narrow) {
-	const struct rule *candidate = search->candidates[i];
-	const struct key_words words = key_under(&search->keys[search->frames[i]],
-						 &table->masks[number].mask, number, narrow);
-
-	if (likely(candidate != NULL && key_equals(&words, &candidate->key, narrow)))
-		return candidate;
-	if (likely(candidate == NULL && search->buckets[i]->overflow == 0))
-		return NULL;
-
+// A bucket's other candidates, and the buckets after it. Rare, and so out of line.
+static __rte_noinline const struct rule *search_on(const struct table *table,
+						   const struct match_key *key, uint8_t number) {
+	const struct key_words words = key_under(key, &table->masks[number].mask, number, false);
 	const uint32_t value = table_find_key(table, &rule_kind, &words);
 
 	return value != 0 ? rule_at(value) : NULL;
+}
+
+// Nearly always a candidate is the rule.
+static __rte_always_inline const struct rule *confirm(const struct search *search,
+						      const struct search_mask by, unsigned i) {
+	const struct rule *candidate = search->candidates[i];
+	const struct key_words words = key_at(search, by, i);
+
+	if (likely(candidate != NULL && key_equals(&words, &candidate->key, by.narrow)))
+		return candidate;
+	if (likely(candidate == NULL && search->buckets[i]->overflow == 0))
+		return NULL;
+	return search_on(by.table, &search->keys[frame_at(search, by, i)], by.number);
 }
 
 static uint32_t score_of(const struct table *table, const struct rule *rule) {
 	return table_score(rule->priority, table->masks[rule->key.number].rank);
 }
 
-static __rte_always_inline void take_better(struct search *search, const struct table *table,
-					    uint8_t number, bool narrow) {
+static __rte_always_inline void take_better(struct search *search, const struct search_mask by) {
 	for (unsigned i = 0; i < search->len; i++) {
-		const struct rule *rule = confirm(search, i, table, number, narrow);
-		const struct rule **found = &search->found[search->frames[i]];
+		const struct rule *rule = confirm(search, by, i);
+		const struct rule **found = &search->found[frame_at(search, by, i)];
 
 		if (unlikely(rule == NULL))
 			continue;
-		if (unlikely(*found != NULL) && score_of(table, rule) <= score_of(table, *found))
+		if (!by.first && *found != NULL &&
+		    score_of(by.table, rule) <= score_of(by.table, *found))
 			continue;
 		*found = rule;
 		rte_prefetch0(rule->state);
@@ -82,11 +101,10 @@ static __rte_always_inline void take_better(struct search *search, const struct 
 	}
 }
 
-static __rte_always_inline void search_mask(struct search *search, const struct table *table,
-					    uint8_t number, bool narrow) {
-	find_buckets(search, table, number, narrow);
+static __rte_always_inline void search_by(struct search *search, const struct search_mask by) {
+	find_buckets(search, by);
 	find_candidates(search);
-	take_better(search, table, number, narrow);
+	take_better(search, by);
 }
 
 // Keeps the frames for which the rules under a mask may be better than what they have found.
@@ -157,14 +175,20 @@ void rules_match(const struct rule_table *table, const struct match_key keys[], 
 	if (unlikely((kinds & KIND_NEIGHBOUR) != 0))
 		find_neighbours(&search, table->ends);
 
-	for (unsigned i = 0; i < table->rules->masks_len && search.len > 0; i++) {
-		const uint8_t number = table->rules->order[i];
+	const struct table *const rules = table->rules;
+	bool first = search.len == len;
+
+	for (unsigned i = 0; i < rules->masks_len && search.len > 0; i++, first = false) {
+		const uint8_t number = rules->order[i];
+		const bool narrow = mask_is_narrow(&rules->masks[number].mask);
 
 		if (i > 0)
-			keep_unsettled(&search, table->rules, number);
-		if (mask_is_narrow(&table->rules->masks[number].mask))
-			search_mask(&search, table->rules, number, true);
+			keep_unsettled(&search, rules, number);
+		if (first && narrow)
+			search_by(&search, (struct search_mask){rules, number, true, true});
+		else if (narrow)
+			search_by(&search, (struct search_mask){rules, number, true, false});
 		else
-			search_mask(&search, table->rules, number, false);
+			search_by(&search, (struct search_mask){rules, number, false, false});
 	}
 }

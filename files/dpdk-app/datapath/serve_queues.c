@@ -27,7 +27,7 @@ static void release(struct worker *worker, struct parcel *parcel, struct queue *
 	rule_count(worker, state, parcel->bytes);
 	rule_count_delay(worker, state, worker->clock - parcel->arrival);
 	departures_add(transit->destination_vm == TO_UPLINK ? to_uplink : to_vms, frame,
-		       (struct departure){state, port, parcel->bytes, parcel->bits});
+		       (struct departure){state, parcel->bytes, parcel->bits});
 }
 
 static unsigned serve_burst(struct worker *worker) {
@@ -37,8 +37,8 @@ static unsigned serve_burst(struct worker *worker) {
 	const unsigned taken = scheduler_take(&worker->scheduler, worker->clock, parcels, queues,
 					      BURST);
 
-	departures_init(&to_uplink);
-	departures_init(&to_vms);
+	departures_init(&to_uplink, NULL);
+	departures_init(&to_vms, NULL);
 	for (unsigned i = 0; i < taken; i++)
 		release(worker, parcels[i], queues[i], &to_uplink, &to_vms);
 	if (taken > 0)

@@ -59,9 +59,11 @@ static bool may_hold(const struct worker *worker, const struct port *port) {
 	return port->waiting < RTE_MIN(free, worker->terms->vm_buffers);
 }
 
-// Puts a frame that cannot leave now into its rule's queue, or says why not.
-static enum drop hold(struct worker *worker, struct port *port, const struct rule *rule,
-		      struct rte_mbuf *frame, uint64_t bits) {
+// Puts a frame that cannot leave now into its rule's queue, or says why not. Out of line, as are
+// drops: what is rare leaves the registers to the rest.
+static __rte_noinline enum drop hold(struct worker *worker, struct port *port,
+				     const struct rule *rule, struct rte_mbuf *frame,
+				     uint64_t bits) {
 	const struct shaper_terms terms = {
 		.rate_bps = rule->rate_bps,
 		.burst_bits = rule->burst_bits,
@@ -112,8 +114,9 @@ static inline bool may_leave(const struct rule *rule, uint64_t hz, uint64_t bits
 	return shaper_take(&state->shaper, hz, rule->rate_bps, rule->burst_bits, bits, now);
 }
 
-static void drop_by_rule(struct worker *worker, struct port *port, const struct rule *rule,
-			 struct rte_mbuf *frame, enum drop drop) {
+static __rte_noinline void drop_by_rule(struct worker *worker, struct port *port,
+					const struct rule *rule, struct rte_mbuf *frame,
+					enum drop drop) {
 	rule_count_drop(worker, rule->state, drop);
 	discard(frame, port->drops, drop);
 }
@@ -124,9 +127,9 @@ static enum drop too_long(const struct worker *worker, const struct rule *rule) 
 }
 
 // Charges each frame to its rule and pushes its tags: it leaves, waits, or is dropped.
-static void charge(struct worker *worker, struct port *port, struct rte_mbuf *frames[],
-		   const struct rule *rules[], unsigned len, struct departures *to_uplink,
-		   struct departures *to_vms) {
+static void charge(struct worker *worker, struct port *port, struct rte_mbuf *const frames[],
+		   const struct match_key keys[], const struct rule *const rules[], unsigned len,
+		   struct departures *to_uplink, struct departures *to_vms) {
 	const uint32_t uplink_limit = worker->terms->uplink->max_frame;
 	const uint32_t vm_limit = worker->terms->mtu + ETHER_HEADER_LEN;
 	const uint64_t hz = worker->terms->hz, now = worker->clock;
@@ -135,6 +138,12 @@ static void charge(struct worker *worker, struct port *port, struct rte_mbuf *fr
 		const struct rule *const rule = rules[i];
 		struct rte_mbuf *const frame = frames[i];
 		const uint32_t bytes = frame->pkt_len;
+
+		if (unlikely(rule == NULL)) {
+			discard(frame, port->drops, frame_unmatched(&keys[i]));
+			continue;
+		}
+
 		const bool is_up = rule->destination_vm == TO_UPLINK;
 
 		if (unlikely(bytes + rule->tags_len > (is_up ? uplink_limit : vm_limit))) {
@@ -156,28 +165,21 @@ static void charge(struct worker *worker, struct port *port, struct rte_mbuf *fr
 		if (unlikely(!is_up))
 			transit_of(frame)->destination_vm = rule->destination_vm;
 		departures_add(is_up ? to_uplink : to_vms, frame,
-			       (struct departure){rule->state, port, bytes,
+			       (struct departure){rule->state, bytes,
 						  rule->mode == SHAPE_OFF ? 0 : (uint32_t)bits});
 	}
 }
 
-// Keeps the frames that have a rule; returns how many.
-static unsigned keep_matched(struct port *port, struct rte_mbuf *frames[],
-			     const struct match_key keys[], const struct rule *rules[],
-			     unsigned len) {
-	unsigned kept = 0;
+// The library gives no more than VHOST_BURST frames at a time.
+static unsigned take_frames(const struct worker *worker, int device, struct rte_mbuf *frames[]) {
+	unsigned taken = 0, more;
 
-	for (unsigned i = 0; i < len; i++) {
-		const struct rule *const rule = rules[i];
-
-		if (unlikely(rule == NULL)) {
-			discard(frames[i], port->drops, frame_unmatched(&keys[i]));
-			continue;
-		}
-		rules[kept] = rule;
-		frames[kept++] = frames[i];
-	}
-	return kept;
+	do {
+		more = rte_vhost_dequeue_burst(device, QUEUE_FROM_VM, worker->terms->pool,
+					       &frames[taken], (uint16_t)(BURST - taken));
+		taken += more;
+	} while (more >= VHOST_BURST && taken < BURST);
+	return taken;
 }
 
 unsigned serve_vm(struct worker *worker, struct port *port) {
@@ -191,21 +193,19 @@ unsigned serve_vm(struct worker *worker, struct port *port) {
 	if (device == NOT_CONNECTED)
 		return 0;
 
-	const unsigned taken = rte_vhost_dequeue_burst(device, QUEUE_FROM_VM, worker->terms->pool,
-						       frames, BURST);
+	const unsigned taken = take_frames(worker, device, frames);
 
 	if (taken == 0)
 		return 0;
 
-	unsigned kept = read_frames(worker, port, frames, taken, keys);
+	const unsigned kept = read_frames(worker, port, frames, taken, keys);
 
-	departures_init(&to_uplink);
-	departures_init(&to_vms);
+	departures_init(&to_uplink, port);
+	departures_init(&to_vms, port);
 	lap(worker, STAGE_RECEIVE);
 	rules_match(table, keys, kept, rules);
-	kept = keep_matched(port, frames, keys, rules, kept);
 	lap(worker, STAGE_MATCH);
-	charge(worker, port, frames, rules, kept, &to_uplink, &to_vms);
+	charge(worker, port, frames, keys, rules, kept, &to_uplink, &to_vms);
 	lap(worker, STAGE_SHAPE);
 
 	if (to_uplink.len > 0) {

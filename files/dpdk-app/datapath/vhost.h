@@ -9,6 +9,9 @@
 // As the guest sees them: its receive and its transmit queue.
 enum { QUEUE_TO_VM, QUEUE_FROM_VM };
 
+// The most frames that one call of DPDK's library moves.
+enum { VHOST_BURST = 32 };
+
 // Starts to serve (or to connect to) the socket of a port; port->device follows the guest's coming
 // and going. The port has to stay until vhost_close(). False: why says the cause and the way out.
 bool vhost_open(struct port *port, char *why, size_t why_size);
