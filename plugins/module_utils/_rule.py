@@ -19,6 +19,7 @@ Network = t.Union[ipaddress.IPv4Network, ipaddress.IPv6Network]  # noqa: UP007  
 ADDRESSES = ("source_ip", "destination_ip")
 PORTS = ("source_port", "destination_port")
 MATCH = ("destination_mac", "ether_type", "protocol", *ADDRESSES, *PORTS)
+MATCH_OPTIONS = {field: {"type": "int" if field in PORTS else "str"} for field in MATCH}  # of a module
 IDENTITY = ("vm", *MATCH)
 SHAPER = ("rate_bps", "burst_bits")
 QUEUE = ("queue_packets", "queue_bytes")

@@ -208,6 +208,7 @@ import typing as t
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.detnet.testbed.plugins.module_utils._rule import (
     DEFAULTS,
+    MATCH_OPTIONS,
     Rule,
     identity,
     normal,
@@ -234,13 +235,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         "required": True,
         "options": {
             "vm": {"type": "int", "required": True},
-            "destination_mac": {"type": "str"},
-            "ether_type": {"type": "str"},
-            "protocol": {"type": "str"},
-            "source_ip": {"type": "str"},
-            "destination_ip": {"type": "str"},
-            "source_port": {"type": "int"},
-            "destination_port": {"type": "int"},
+            **MATCH_OPTIONS,
             "priority": {"type": "int"},
             "tags": {"type": "list", "elements": "int"},
             "tpid": {"type": "str", "choices": ["802.1Q", "802.1ad"]},

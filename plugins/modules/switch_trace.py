@@ -156,7 +156,11 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.detnet.testbed.plugins.module_utils._drops import DROPS
-from ansible_collections.detnet.testbed.plugins.module_utils._rule import ether_type_number, protocol_number
+from ansible_collections.detnet.testbed.plugins.module_utils._rule import (
+    MATCH_OPTIONS,
+    ether_type_number,
+    protocol_number,
+)
 from ansible_collections.detnet.testbed.plugins.module_utils._rule_faults import (
     address_faults,
     match_faults,
@@ -171,13 +175,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "packet": {
         "type": "dict",
         "options": {
-            "destination_mac": {"type": "str"},
-            "ether_type": {"type": "str"},
-            "protocol": {"type": "str"},
-            "source_ip": {"type": "str"},
-            "destination_ip": {"type": "str"},
-            "source_port": {"type": "int"},
-            "destination_port": {"type": "int"},
+            **MATCH_OPTIONS,
             "length": {"type": "int"},
         },
     },

@@ -10,6 +10,8 @@ import pytest
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from switch_fixtures import Bench
+
 PAGES = Path("/proc/sys/vm/nr_hugepages")
 NEEDED_PAGES = 768  # a switch and its testpmd, with room for the largest rule table
 
@@ -66,3 +68,12 @@ def hugepages(request: pytest.FixtureRequest) -> Iterator[None]:
     assert int(PAGES.read_text()) == NEEDED_PAGES, "the kernel has not enough free memory for 2 MiB pages"
     yield
     PAGES.write_text(str(before))
+
+
+@pytest.fixture
+def on(whole_bench: Bench) -> Iterator[Bench]:
+    """A module's switch with nothing under way, no rule and no count; afterwards, no frame buffer is missing."""
+    whole_bench.reset()
+    yield whole_bench
+    whole_bench.switch.call("rule.replace", rules=[])
+    whole_bench.wait_idle()

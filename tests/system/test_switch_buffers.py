@@ -30,16 +30,6 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield made
 
 
-@pytest.fixture
-def on(whole_bench: Bench) -> Iterator[Bench]:
-    """The bench with every buffer free, before and afterwards."""
-    whole_bench.reset()
-    yield whole_bench
-    whole_bench.switch.call("rule.replace", rules=[])
-    whole_bench.wait_idle()
-    assert whole_bench.switch.call("stats.get")["buffers"] == {"in_use": 0, "size": BUFFERS}
-
-
 def drops_of(on: Bench, name: str) -> int:
     return on.switch.drops().get(name, 0)
 

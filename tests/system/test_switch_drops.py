@@ -110,14 +110,6 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield made
 
 
-@pytest.fixture
-def on(whole_bench: Bench) -> Iterator[Bench]:
-    whole_bench.reset()
-    yield whole_bench
-    whole_bench.switch.call("rule.replace", rules=[])
-    whole_bench.wait_idle()
-
-
 def wait_dropped(on: Bench, **expected: int) -> None:
     wait_until(f"drops are {expected}", lambda: on.switch.drops() == expected)
 

@@ -63,14 +63,6 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield made
 
 
-@pytest.fixture
-def on(whole_bench: Bench) -> Iterator[Bench]:
-    whole_bench.reset()
-    yield whole_bench
-    whole_bench.switch.call("rule.replace", rules=[])
-    whole_bench.wait_idle()
-
-
 def send(on: Bench, *frames: t.Any) -> list[bytes]:
     """Send VM 1's frames, and return what leaves of them once the switch holds none."""
     before = on.switch.of_vm(1)["from_vm"]["packets"]

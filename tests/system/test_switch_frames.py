@@ -60,14 +60,6 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield made
 
 
-@pytest.fixture
-def on(whole_bench: Bench) -> Iterator[Bench]:
-    """The bench with nothing under way, no rule and no count; afterwards, no frame buffer is missing."""
-    whole_bench.reset()
-    yield whole_bench
-    whole_bench.wait_idle()
-
-
 def assert_leaves(on: Bench, frame: Packet | bytes, *vids: int, tpid: int = 0x8100) -> None:
     """Send VM 1's frame and see it on the wire with these tags, and nothing else."""
     on.vms[1].send(bytes(frame))

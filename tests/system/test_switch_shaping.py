@@ -33,14 +33,6 @@ def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         yield made
 
 
-@pytest.fixture
-def on(whole_bench: Bench) -> Iterator[Bench]:
-    whole_bench.reset()
-    yield whole_bench
-    whole_bench.switch.call("rule.replace", rules=[])
-    whole_bench.wait_idle()
-
-
 @dataclasses.dataclass
 class Flow:
     """Frames of these sizes, all sent at once."""

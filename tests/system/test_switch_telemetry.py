@@ -22,15 +22,9 @@ CLIENT = "/usr/bin/dpdk-telemetry.py"
 
 
 @pytest.fixture(scope="module")
-def bench_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with bench(tmp_path_factory.mktemp("telemetry"), {1: "switch", 2: "switch"}) as made:
         yield made
-
-
-@pytest.fixture
-def on(bench_of_module: Bench) -> Bench:
-    bench_of_module.reset()
-    return bench_of_module
 
 
 @contextlib.contextmanager

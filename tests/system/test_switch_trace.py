@@ -35,15 +35,9 @@ SLOW = rule(rate_bps=1000, burst_bits=cost_bits(100, len(TAGS)))
 
 
 @pytest.fixture(scope="module")
-def bench_of_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def whole_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     with bench(tmp_path_factory.mktemp("trace"), {0: "switch", 1: "switch", 2: "switch"}) as made:
         yield made
-
-
-@pytest.fixture
-def on(bench_of_module: Bench) -> Bench:
-    bench_of_module.reset()
-    return bench_of_module
 
 
 def traced(on: Bench, frame: t.Any, vm: int = 1) -> dict[str, t.Any]:

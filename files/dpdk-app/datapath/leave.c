@@ -22,7 +22,7 @@ static void refuse(struct worker *worker, const struct departures *departures, u
 	discard(frame, port->drops, drop);
 }
 
-void leave_by_uplink(struct worker *worker, struct departures *departures) {
+static void leave_by_uplink(struct worker *worker, struct departures *departures) {
 	const unsigned sent = uplink_send(worker->terms->uplink, worker->number, departures->frames,
 					  (uint16_t)departures->len);
 	uint64_t bytes = departures->bytes;
@@ -95,7 +95,7 @@ unsigned hand_over(struct worker *worker, uint16_t vm, struct rte_mbuf *frames[]
 					 len, NULL);
 }
 
-void leave_to_vms(struct worker *worker, struct departures *departures) {
+static void leave_to_vms(struct worker *worker, struct departures *departures) {
 	struct rte_mbuf **const frames = departures->frames;
 	unsigned end;
 
@@ -110,5 +110,16 @@ void leave_to_vms(struct worker *worker, struct departures *departures) {
 			     begin + hand_over(worker, vm, &frames[begin], end - begin, &refusal);
 		     i < end; i++)
 			refuse(worker, departures, i, refusal);
+	}
+}
+
+void leave(struct worker *worker, struct departures *to_uplink, struct departures *to_vms) {
+	if (to_uplink->len > 0) {
+		leave_by_uplink(worker, to_uplink);
+		lap(worker, STAGE_TRANSMIT);
+	}
+	if (to_vms->len > 0) {
+		leave_to_vms(worker, to_vms);
+		lap(worker, STAGE_DELIVER);
 	}
 }

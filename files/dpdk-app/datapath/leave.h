@@ -33,9 +33,9 @@ static inline void departures_add(struct departures *departures, struct rte_mbuf
 	departures->frames[departures->len++] = frame;
 }
 
-// Each takes all frames: those that are refused are dropped, and given back to their rules.
-void leave_by_uplink(struct worker *worker, struct departures *departures);
-void leave_to_vms(struct worker *worker, struct departures *departures); // see struct transit
+// Takes all frames: those that are refused are dropped, and given back to their rules. Those to VMs
+// say in their transit to which.
+void leave(struct worker *worker, struct departures *to_uplink, struct departures *to_vms);
 
 // Gives frames to a VM of this switch. Returns how many, from the first, were taken; *refusal says
 // why the others were not.

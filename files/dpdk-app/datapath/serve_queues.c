@@ -44,14 +44,7 @@ static unsigned serve_burst(struct worker *worker) {
 	if (taken > 0)
 		lap(worker, STAGE_SHAPE);
 
-	if (to_uplink.len > 0) {
-		leave_by_uplink(worker, &to_uplink);
-		lap(worker, STAGE_TRANSMIT);
-	}
-	if (to_vms.len > 0) {
-		leave_to_vms(worker, &to_vms);
-		lap(worker, STAGE_DELIVER);
-	}
+	leave(worker, &to_uplink, &to_vms);
 	return taken;
 }
 
