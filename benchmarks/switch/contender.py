@@ -49,7 +49,7 @@ class Device(t.Protocol):
         """Have the rules of this setup and no others."""
 
     def is_settled(self, setup: Setup) -> bool:
-        """Tell whether traffic has filled the caches that it fills."""
+        """Tell whether traffic has filled the caches that it fills; is asked now and then until it has."""
 
     def sent(self) -> int:
         """Return the frames that it has sent to the sink."""

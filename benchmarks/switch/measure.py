@@ -55,10 +55,10 @@ def measure_sitting(
 
 
 def settle(device: Device, guest: Generator, case: Case) -> None:
-    """Send a case's traffic until the device has got used to it."""
+    """Send a case's traffic until the device has got used to it, and stays so for the time of the warm-up."""
     guest.send(case.setup.rules, TRAFFIC[case.traffic])
-    wait_until(f"settled: {case}", lambda: device.is_settled(case.setup), SETTLE_TIMEOUT_S)
     time.sleep(WARM_UP_S)
+    wait_until(f"settled: {case}", lambda: device.is_settled(case.setup), SETTLE_TIMEOUT_S, pause_s=WARM_UP_S)
 
 
 def measure(device: Device, guest: Generator, case: Case, seconds: float) -> Sample:
