@@ -145,9 +145,9 @@ def main() -> int:
     if options.list:
         print(*plan.CASES, *OTHERS, sep="\n")
         return 0
-    signal.signal(
-        signal.SIGTERM, signal.getsignal(signal.SIGINT)
-    )  # so that everything is ended and given back
+    # So that everything is ended and given back; also in a shell's background, where an interrupt is ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         with prepared(options) as bench:
             (profile_all if options.profile else measure)(bench, options)
