@@ -21,6 +21,7 @@
 #include "control/control.h"
 #include "control/log.h"
 #include "datapath/grace.h"
+#include "datapath/loop.h"
 #include "datapath/ports.h"
 #include "datapath/rules.h"
 #include "datapath/uplink.h"

@@ -1,6 +1,6 @@
 """What a machine has that a testbed could change, as one JSON document in a stable order.
 
-Left out, because they change by themselves or belong to packages: kernel threads, the caller's own processes, logs,
+Left out, because they change by themselves or belong to packages: what a person or a test is running, logs,
 the package manager's files, and the cache, which teardown keeps.
 """
 
@@ -33,21 +33,7 @@ IGNORED = (
     "/var/lib/systemd",
     "/var/lib/libvirt",
 )
-SELF = (
-    "ansible",
-    "molecule",
-    "pytest",
-    "python",
-    "sh",
-    "bash",
-    "make",
-    "flock",
-    "ssh",
-    "sleep",
-    "ps",
-    "tee",
-    "cat",
-)
+KEPT_OPEN = "ssh:"  # connections to guests, which Ansible keeps open for a minute
 
 
 def output(*command: str) -> str:
@@ -58,16 +44,16 @@ def output(*command: str) -> str:
         return ""
 
 
-def processes() -> list[str]:
-    """Return the command lines of all processes but kernel threads, zombies and interpreters of tests."""
+def daemons() -> list[str]:
+    """Return the command lines of all processes that PID 1 has as children, so what a test left behind as well."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
-            words = (place / "cmdline").read_bytes().split(b"\0")
+            line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
         except OSError:
             continue
-        line = b" ".join(words).decode(errors="replace").strip()
-        if line and Path(words[0].decode(errors="replace")).name.rstrip("0123456789.") not in SELF:
+        if line and parent == "1" and not line.startswith(KEPT_OPEN):
             found.append(line)
     return sorted(found)
 
@@ -92,7 +78,7 @@ def stored(kind: str) -> list[str]:
 def snapshot() -> dict[str, object]:
     """Return the state of this machine."""
     return {
-        "processes": processes(),
+        "daemons": daemons(),
         "mounts": sorted(line.rsplit(" ", 2)[0] for line in Path("/proc/mounts").read_text().splitlines()),
         "links": sorted(os.listdir("/sys/class/net")),
         "namespaces": sorted(output("ip", "netns", "list").split()),

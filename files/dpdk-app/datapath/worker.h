@@ -86,9 +86,6 @@ struct rte_mempool *frames_create(unsigned count, uint16_t len);
 
 // Makes one worker for each worker lcore of the EAL. False: no memory.
 bool workers_init(const struct worker_terms *terms);
-void workers_start(void);
-void workers_stop(void);
-bool workers_are_running(void);
 
 unsigned workers_len(void);
 struct worker *workers_get(unsigned number);
