@@ -83,7 +83,9 @@ class _Reader:
 
     def cpu(self, cpu: int, node: int, online: set[int], efficient: bool) -> Cpu:
         topology = f"{CPUS}/cpu{cpu}/topology"
-        siblings = self.cpu_list(f"{topology}/core_cpus_list") or self.cpu_list(f"{topology}/thread_siblings_list")
+        siblings = self.cpu_list(f"{topology}/core_cpus_list") or self.cpu_list(
+            f"{topology}/thread_siblings_list"
+        )
         package, die = (self.number(f"{topology}/{name}") for name in ("physical_package_id", "die_id"))
         shares = self.last_cache(cpu) or self.cpu_list(f"{topology}/package_cpus_list") or (cpu,)
         return Cpu(
