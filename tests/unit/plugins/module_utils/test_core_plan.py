@@ -165,7 +165,7 @@ def test_each_machine_takes_what_fits_it(name: str) -> None:
     if room >= 0:
         assert len(make_plan(topology, fits).vms) == room
     more = dataclasses.replace(request, vms=tuple(Vm(vm, 1) for vm in range(room + 1)))
-    with pytest.raises(PlanError, match="isolated cores? on node"):
+    with pytest.raises(PlanError, match=r"isolated cores? on node"):
         make_plan(topology, more)
 
 
