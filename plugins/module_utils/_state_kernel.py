@@ -1,0 +1,42 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The kernel that runs: its release and command line, what it made of them, and its settings."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.detnet.testbed.plugins.module_utils import _kernel_line
+from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+
+CPU = "sys/devices/system/cpu"
+CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"
+# The kernel's own names; vm.stat_interval is in seconds.
+SYSCTLS = (
+    "kernel.nmi_watchdog",
+    "kernel.numa_balancing",
+    "kernel.sched_rt_runtime_us",
+    "kernel.timer_migration",
+    "kernel.watchdog",
+    "vm.stat_interval",
+)
+
+
+def read(root: str = "/") -> dict[str, t.Any]:
+    return {
+        "release": files.word(root, "proc/sys/kernel/osrelease"),
+        "realtime": files.switch(root, "sys/kernel/realtime") or False,  # only PREEMPT_RT has the file
+        "command_line": list(_kernel_line.split(files.text(root, "proc/cmdline") or "")),
+        "isolated_cpus": files.cpus(root, f"{CPU}/isolated"),
+        "nohz_full_cpus": files.cpus(root, f"{CPU}/nohz_full"),
+        "clocksource": files.word(root, CLOCK),
+        "sysctls": {name: files.number(root, f"proc/sys/{name.replace('.', '/')}") for name in SYSCTLS},
+    }
+
+
+def values_of(line: t.Iterable[str], name: str) -> list[str]:
+    """Return what the line says for a parameter, as often as it says it; a flag without a value is empty."""
+    return [
+        word.partition("=")[2] for word in line if _kernel_line.name_of(word) == _kernel_line.name_of(name)
+    ]
