@@ -18,22 +18,22 @@ from ansible_collections.detnet.testbed.plugins.module_utils._grub import Assign
 CONFIGURATION = """\
 ### BEGIN /etc/grub.d/10_linux ###
 menuentry 'Debian GNU/Linux' --class debian $menuentry_id_option 'gnulinux-simple-1' {
-	load_video
-	if [ x$grub_platform = xxen ]; then insmod xzio; fi
-	search --no-floppy --fs-uuid --set=root 1
-	echo	'Loading Linux 6.1.0-18-amd64 ...'
-	linux	/boot/vmlinuz-6.1.0-18-amd64 root=UUID=1 ro  quiet isolcpus=2-7
-	initrd	/boot/initrd.img-6.1.0-18-amd64
+\tload_video
+\tif [ x$grub_platform = xxen ]; then insmod xzio; fi
+\tsearch --no-floppy --fs-uuid --set=root 1
+\techo	'Loading Linux 6.1.0-18-amd64 ...'
+\tlinux	/boot/vmlinuz-6.1.0-18-amd64 root=UUID=1 ro  quiet isolcpus=2-7
+\tinitrd	/boot/initrd.img-6.1.0-18-amd64
 }
 submenu 'Advanced options for Debian GNU/Linux' {
-	menuentry 'Debian GNU/Linux, with Linux 6.1.0-18-amd64 (recovery mode)' {
-		linux	/boot/vmlinuz-6.1.0-18-amd64 root=UUID=1 ro single
-	}
+\tmenuentry 'Debian GNU/Linux, with Linux 6.1.0-18-amd64 (recovery mode)' {
+\t\tlinux	/boot/vmlinuz-6.1.0-18-amd64 root=UUID=1 ro single
+\t}
 }
 ### END /etc/grub.d/10_linux ###
 ### BEGIN /etc/grub.d/30_os-prober ###
 menuentry 'Other' {
-	linuxefi /vmlinuz-other root=/dev/sdb1
+\tlinuxefi /vmlinuz-other root=/dev/sdb1
 }
 ### END /etc/grub.d/30_os-prober ###
 ### BEGIN /etc/grub.d/30_uefi-firmware ###
