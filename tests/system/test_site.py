@@ -230,13 +230,12 @@ def test_check_mode_of_what_is_there_predicts_nothing_and_touches_nothing(before
 
 def test_two_runs_at_once_are_refused(before: Snapshot) -> None:
     exclusive = str(REPOSITORY / "scripts" / "exclusive")
-    with subprocess.Popen([exclusive, "sleep", "60"]) as first:
+    with subprocess.Popen([exclusive, "sleep", "60"], start_new_session=True) as first:
         try:
             time.sleep(0.5)
             done = play("playbooks/site.yml")
         finally:
-            subprocess.run(["pkill", "--parent", str(first.pid)], check=False)
-            first.terminate()
+            os.killpg(first.pid, signal.SIGTERM)
     assert done.returncode != 0
     assert "another run is changing this machine's testbed" in done.stderr
     assert not done.stdout
