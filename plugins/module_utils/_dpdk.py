@@ -17,6 +17,8 @@ import re
 import subprocess
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs
+
 PREFIX_DIR = "/opt/detnet-testbed/dpdk"
 NOTE = "detnet-testbed.json"  # the role dpdk writes it into each prefix that it fills
 
@@ -144,7 +146,7 @@ def read(prefix_dir: str = PREFIX_DIR, root: str = "/") -> list[Installation]:
     """Return the releases that the machine has whose file system is at root: the distribution's before others."""
     found = [*_system(root), *_below("/usr/local", LOCAL, root)]
     for directory in sorted(glob.glob(os.path.join(glob.escape(_inside(root, prefix_dir)), "*/"))):
-        state, built = state_of(_text(os.path.join(directory, NOTE)))
+        state, built = state_of(_sysfs.text(directory, NOTE))
         found += [
             dataclasses.replace(installation, state=state, built=built)
             for installation in _below("/" + os.path.relpath(directory, root), PREFIX, root)
@@ -159,7 +161,7 @@ def _system(root: str) -> list[Installation]:
         return [dataclasses.replace(installation, package=package) for installation in found]
     # No headers: the core library tells where the drivers are.
     for library in _matches(root, "/usr", LIBRARIES)[:1]:
-        drivers = drivers_of(_names(os.path.dirname(library)))
+        drivers = drivers_of(_sysfs.names(os.path.dirname(library), ""))
         version = upstream_version(package)
         return [Installation(version, DISTRIBUTION, "/usr", None, COMPLETE, drivers, package, None)]
     return []
@@ -169,11 +171,11 @@ def _below(prefix: str, origin: str, root: str) -> list[Installation]:
     """Return what is installed in a prefix: one release, or one for each place of libdpdk.pc, as with multiarch."""
     found = []
     for path in _matches(root, prefix, PC_FILES):
-        config = parse_pkg_config(_text(path) or "")
+        config = parse_pkg_config(_sysfs.text("/", path) or "")
         directory = os.path.dirname(path)
         libdir = _inside(root, config.libdir) if config.libdir else os.path.dirname(directory)
         pkg_config_path = "/" + os.path.relpath(directory, root)
-        drivers = drivers_of(_names(libdir))
+        drivers = drivers_of(_sysfs.names(libdir, ""))
         found.append(
             Installation(config.version, origin, prefix, pkg_config_path, COMPLETE, drivers, None, None)
         )
@@ -189,22 +191,6 @@ def _matches(root: str, prefix: str, patterns: t.Iterable[str]) -> list[str]:
     place = glob.escape(_inside(root, prefix))
     paths = [path for pattern in patterns for path in sorted(glob.glob(os.path.join(place, pattern)))]
     return list({os.path.realpath(path): path for path in reversed(paths)}.values())[::-1]
-
-
-def _text(path: str) -> str | None:
-    """Return a file's text, None where there is none, or none for us."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return None
-
-
-def _names(directory: str) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []
 
 
 def _dpkg_query(root: str) -> str:

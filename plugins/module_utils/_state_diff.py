@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 from ansible_collections.detnet.testbed.plugins.module_utils._host_state import (
     Document,
     Setting,

@@ -19,7 +19,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _state_kernel,
     _state_reasons,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 from ansible_collections.detnet.testbed.plugins.module_utils._host_state import (
     ANY,
     COMMAND_LINE,

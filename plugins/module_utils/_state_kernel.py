@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _kernel_line
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 
 CPU = "sys/devices/system/cpu"
 CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _hugepages
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 
-NODES = "sys/devices/system/node"
 WHOLE = "sys/kernel/mm"
 KIB = {"K": 1, "M": 1 << 10, "G": 1 << 20}
 
@@ -32,28 +32,19 @@ def read(root: str = "/") -> dict[str, t.Any]:
 
 def nodes(root: str) -> dict[str, dict[str, t.Any]]:
     """Return the nodes by number; a kernel that knows no nodes has one, 0."""
-    numbers = [name[4:] for name in files.names(root, NODES) if re.fullmatch(r"node[0-9]+", name)]
-    if not numbers:
-        return {"0": node(root, "proc/meminfo", f"{WHOLE}/hugepages")}
-    return {
-        number: node(root, f"{NODES}/node{number}/meminfo", f"{NODES}/node{number}/hugepages")
-        for number in numbers
+    numbers = files.numbered(root, _hugepages.NODES, "node")
+    meminfo = {number: f"{_hugepages.NODES}/node{number}/meminfo" for number in numbers} or {
+        0: "proc/meminfo"
     }
-
-
-def node(root: str, meminfo: str, hugepages: str) -> dict[str, t.Any]:
-    total = re.search(r"MemTotal: +([0-9]{1,19}) kB", files.text(root, meminfo) or "")
-    sizes = (re.fullmatch(r"hugepages-([0-9]+)kB", name) for name in files.names(root, hugepages))
+    pages = _hugepages.read(root)
     return {
-        "memory_mib": int(total[1]) // 1024 if total else None,
-        "hugepages_by_size_kib": {
-            size[1]: {
-                "total": files.number(root, f"{hugepages}/{size[0]}/nr_hugepages"),
-                "free": files.number(root, f"{hugepages}/{size[0]}/free_hugepages"),
-            }
-            for size in sizes
-            if size
-        },
+        str(number): {
+            "memory_mib": files.memory_mib(root, path),
+            "hugepages_by_size_kib": {
+                str(of.size_kib): {"total": of.total, "free": of.free} for of in pages if of.node == number
+            },
+        }
+        for number, path in meminfo.items()
     }
 
 

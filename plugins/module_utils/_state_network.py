@@ -10,12 +10,10 @@ import re
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _dpdk_devices, _ethtool
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 
 INTERFACES = "sys/class/net"
-PCI = "sys/bus/pci/devices"
 PCI_ADDRESS = re.compile(r"[0-9a-f]{4,}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
-NETWORK_CLASS = "0x02"
 QUEUE_FILES = {"rx": "rps_cpus", "tx": "xps_cpus"}
 
 
@@ -34,13 +32,13 @@ def read(root: str = "/", ask: _ethtool.Ask = _ethtool.ask) -> dict[str, t.Any]:
 def interface(root: str, name: str, ask: _ethtool.Ask) -> dict[str, t.Any]:
     place = f"{INTERFACES}/{name}"
     address = pci_address(root, name)
-    pci = f"{PCI}/{address}" if address else f"{place}/device"
+    pci = f"{_dpdk_devices.DEVICES}/{address}" if address else f"{place}/device"
     return {
         "driver": files.link(root, f"{place}/device/driver"),
         **_ethtool.versions(name, ask),
         "pci_address": address,
         "driver_override": files.word(root, f"{pci}/driver_override"),
-        "node": node(root, pci),
+        "node": files.node_of(root, pci),
         "virtual_functions": files.number(root, f"{pci}/sriov_numvfs"),
         "mtu_bytes": files.number(root, f"{place}/mtu"),
         "speed_mbps": speed_mbps(root, place),
@@ -56,11 +54,6 @@ def pci_address(root: str, name: str) -> str | None:
     way = os.path.realpath(os.path.join(root, f"{INTERFACES}/{name}/device")).split(os.sep)
     addresses = [step for step in way if PCI_ADDRESS.fullmatch(step)]
     return addresses[-1] if addresses else None
-
-
-def node(root: str, device: str) -> int | None:
-    found = files.number(root, f"{device}/numa_node")
-    return found if found is not None and found >= 0 else None  # -1: the firmware does not say
 
 
 def speed_mbps(root: str, place: str) -> int | None:
@@ -81,14 +74,13 @@ def queues(root: str, place: str) -> dict[str, dict[str, str | None]]:
 def devices_without_interface(root: str) -> dict[str, dict[str, t.Any]]:
     """Return the network devices on PCI that have no driver, or one that hands them to a program such as DPDK."""
     found = {}
-    for address in files.names(root, PCI):
-        device = f"{PCI}/{address}"
+    for address in _dpdk_devices.addresses(root):
+        device = f"{_dpdk_devices.DEVICES}/{address}"
         driver = files.link(root, f"{device}/driver")
-        is_nic = (files.text(root, f"{device}/class") or "").startswith(NETWORK_CLASS)
-        if is_nic and (driver is None or driver in _dpdk_devices.HAND_OVER):
+        if driver is None or driver in _dpdk_devices.HAND_OVER:
             found[address] = {
                 "driver": driver,
                 "driver_override": files.word(root, f"{device}/driver_override"),
-                "node": node(root, device),
+                "node": files.node_of(root, device),
             }
     return found

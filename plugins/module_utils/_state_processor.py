@@ -11,7 +11,7 @@ import struct
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 
 CPU = "sys/devices/system/cpu"
 # Where it says whether the highest frequencies are used, and what it says if they are.
@@ -90,7 +90,7 @@ def per_cpu(root: str) -> dict[str, dict[str, str]]:
 def disabled_idle_states(root: str, cpu: int) -> str | None:
     """Return the names of the states into which a CPU must not go, "none" without any; None if it has no states."""
     place = f"{CPU}/cpu{cpu}/cpuidle"
-    states = [name for name in files.names(root, place) if re.fullmatch(r"state\d+", name)]
+    states = [f"state{number}" for number in files.numbered(root, place, "state")]
     if not states:
         return None
     disabled = [state for state in states if files.switch(root, f"{place}/{state}/disable")]

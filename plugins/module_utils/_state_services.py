@@ -10,7 +10,7 @@ import re
 import subprocess
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _state_files as files
+from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as files
 
 PACKAGES = (
     "dpdk",

@@ -5,19 +5,17 @@
 
 from __future__ import annotations
 
-import glob
 import os
-import re
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list
+from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list, _hugepages, _sysfs
+from ansible_collections.detnet.testbed.plugins.module_utils._hugepages import NODES
 from ansible_collections.detnet.testbed.plugins.module_utils._topology import Cpu, Node, Topology
 
 CPUS = "sys/devices/system/cpu"
-NODES = "sys/devices/system/node"
 ATOM = "sys/devices/cpu_atom/cpus"  # Intel's hybrid processors name their small cores here
 SMALL = 0.8  # of the largest capacity: what is below is another kind of core, not a better piece of silicon
-LAST_CACHES = ("3", "2")  # levels; where there is no third one, the second is the last
+LAST_CACHES = (3, 2)  # levels; where there is no third one, the second is the last
 
 
 def read(root: str = "/") -> Topology:
@@ -30,22 +28,13 @@ def device_node(device: str, root: str = "/") -> int | None:
 
     Raises LookupError if there is no such device.
     """
-    places = (f"sys/class/net/{device}", f"sys/bus/pci/devices/{device}")
-    for place in places:
-        if os.path.exists(os.path.join(root, place)):
-            inner = "device/numa_node" if place == places[0] else "numa_node"
-            number = _text(root, f"{place}/{inner}")
-            return int(number) if number and int(number) >= 0 else None
+    for there, directory in (
+        (f"sys/class/net/{device}", f"sys/class/net/{device}/device"),
+        (f"sys/bus/pci/devices/{device}", f"sys/bus/pci/devices/{device}"),
+    ):
+        if os.path.exists(os.path.join(root, there)):
+            return _sysfs.node_of(root, directory)
     raise LookupError(f"there is neither a network interface nor a PCI device {device}")
-
-
-def _text(root: str, path: str) -> str:
-    """Return a file's text, empty where there is no such file."""
-    try:
-        with open(os.path.join(root, path), encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
 
 
 class _Reader:
@@ -62,24 +51,15 @@ class _Reader:
             nodes=self.nodes(set(node_of.values())),
             offline=tuple(cpu for cpu in self.cpu_list(f"{CPUS}/present") if cpu not in online),
             isolated=self.cpu_list(f"{CPUS}/isolated"),
-            page_sizes_kib=self.page_sizes_kib(),
+            page_sizes_kib=tuple(_hugepages.sizes_kib(self.root)),
         )
-
-    def text(self, path: str) -> str:
-        return _text(self.root, path)
 
     def number(self, path: str) -> int:
         """Return a number, 0 where there is none or where the firmware did not know it."""
-        text = self.text(path)
-        return max(0, int(text)) if re.fullmatch(r"-?\d+", text) else 0
+        return max(0, _sysfs.number(self.root, path) or 0)
 
     def cpu_list(self, path: str) -> tuple[int, ...]:
-        return _cpu_list.parse(self.text(path))
-
-    def numbers_of(self, pattern: str, prefix: str) -> list[int]:
-        """Return N of the directories prefixN, in order."""
-        names = map(os.path.basename, glob.glob(os.path.join(self.root, pattern)))
-        return sorted(int(name[len(prefix) :]) for name in names if name[len(prefix) :].isdigit())
+        return _cpu_list.parse(_sysfs.cpus(self.root, path) or "")
 
     def cpu(self, cpu: int, node: int, online: set[int], efficient: bool) -> Cpu:
         topology = f"{CPUS}/cpu{cpu}/topology"
@@ -101,8 +81,8 @@ class _Reader:
     def last_cache(self, cpu: int) -> tuple[int, ...]:
         caches = f"{CPUS}/cpu{cpu}/cache"
         levels = {
-            self.text(f"{caches}/index{index}/level"): index
-            for index in self.numbers_of(f"{caches}/index*", "index")
+            self.number(f"{caches}/index{index}/level"): index
+            for index in _sysfs.numbered(self.root, caches, "index")
         }
         for level in LAST_CACHES:
             if level in levels:
@@ -125,30 +105,20 @@ class _Reader:
 
     def node_of_cpus(self, online: t.Iterable[int]) -> dict[int, int]:
         found = dict.fromkeys(online, 0)
-        for node in self.numbers_of(f"{NODES}/node*", "node"):
+        for node in _sysfs.numbered(self.root, NODES, "node"):
             found.update(dict.fromkeys(self.cpu_list(f"{NODES}/node{node}/cpulist"), node))
         return found
 
     def nodes(self, of_cpus: t.Iterable[int]) -> dict[int, Node]:
-        numbers = self.numbers_of(f"{NODES}/node*", "node")
+        numbers = _sysfs.numbered(self.root, NODES, "node")
         if not numbers:
-            return {0: Node(0, self.memory_mib("proc/meminfo"), {0: 10})}
+            return {0: Node(0, _sysfs.memory_mib(self.root, "proc/meminfo") or 0, {0: 10})}
         # A node whose memory was taken offline has no directory, though its CPUs run.
         bare = {node: Node(node, 0, {node: 10}) for node in of_cpus}
         return {**bare, **{node: self.node(node, numbers) for node in numbers}}
 
     def node(self, node: int, numbers: t.Sequence[int]) -> Node:
         # A distance for each node that is there, in their order.
-        distances = map(int, self.text(f"{NODES}/node{node}/distance").split())
-        memory_mib = self.memory_mib(f"{NODES}/node{node}/meminfo")
+        distances = map(int, (_sysfs.text(self.root, f"{NODES}/node{node}/distance") or "").split())
+        memory_mib = _sysfs.memory_mib(self.root, f"{NODES}/node{node}/meminfo") or 0
         return Node(node, memory_mib, dict(zip(numbers, distances, strict=False)))
-
-    def memory_mib(self, path: str) -> int:
-        found = re.search(r"MemTotal: +(\d+) kB", self.text(path))
-        return int(found[1]) // 1024 if found else 0
-
-    def page_sizes_kib(self) -> tuple[int, ...]:
-        pattern = os.path.join(self.root, "sys/kernel/mm/hugepages/hugepages-*kB")
-        return tuple(
-            sorted(int(re.findall(r"\d+", os.path.basename(path))[0]) for path in glob.glob(pattern))
-        )

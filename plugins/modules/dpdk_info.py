@@ -157,7 +157,7 @@ import dataclasses
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.detnet.testbed.plugins.module_utils import _dpdk, _dpdk_devices
+from ansible_collections.detnet.testbed.plugins.module_utils import _dpdk, _dpdk_devices, _hugepages
 
 ARGUMENT_SPEC: dict[str, t.Any] = {"prefix_dir": {"type": "path", "default": _dpdk.PREFIX_DIR}}
 
@@ -169,7 +169,7 @@ def main() -> None:
         installations=list(map(dataclasses.asdict, _dpdk.read(module.params["prefix_dir"]))),
         kernel_drivers=_dpdk_devices.read_drivers(),
         devices=list(map(dataclasses.asdict, _dpdk_devices.read_devices())),
-        hugepages=list(map(dataclasses.asdict, _dpdk_devices.read_hugepages())),
+        hugepages=list(map(dataclasses.asdict, _hugepages.read())),
     )
 
 

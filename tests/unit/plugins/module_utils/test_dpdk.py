@@ -12,6 +12,7 @@ import typing as t
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _dpdk
 from ansible_collections.detnet.testbed.plugins.module_utils._dpdk import Installation, PkgConfig
+from host_trees import write
 
 if t.TYPE_CHECKING:
     from pathlib import Path
@@ -33,14 +34,6 @@ EVERY_LIBRARY = (
     "librte_net_virtio.a",
     "libc.so.6",
 )
-
-
-def write(root: Path, files: dict[str, str]) -> str:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return str(root)
 
 
 def release(prefix: str, version: str = "22.11.11", libdir: str = "lib", note: str = "") -> dict[str, str]:

@@ -11,20 +11,13 @@ import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _topology, _topology_sysfs
 from ansible_collections.detnet.testbed.plugins.module_utils._topology import Cpu, Node
 from core_topologies import NAMES, recorded
+from host_trees import write
 
 if t.TYPE_CHECKING:
     from pathlib import Path
 
 CPU = "sys/devices/system/cpu"
 NODE = "sys/devices/system/node"
-
-
-def write(root: Path, files: dict[str, str]) -> str:
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
-    return str(root)
 
 
 def cpu_files(cpu: int, **of: str) -> dict[str, str]:

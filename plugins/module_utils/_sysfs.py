@@ -96,6 +96,25 @@ def names(root: str, path: str) -> list[str]:
         return []
 
 
+def numbered(root: str, path: str, prefix: str) -> list[int]:
+    """Return N of the names prefixN in a directory, in order."""
+    return [
+        int(name[len(prefix) :]) for name in names(root, path) if re.fullmatch(prefix + r"[0-9]{1,9}", name)
+    ]
+
+
+def node_of(root: str, device: str) -> int | None:
+    """Return the NUMA node of a device's directory; None where the firmware does not say, which is -1."""
+    found = number(root, f"{device}/numa_node")
+    return found if found is not None and found >= 0 else None
+
+
+def memory_mib(root: str, path: str) -> int | None:
+    """Return the memory in /proc/meminfo, or in the meminfo of a node."""
+    total = re.search(r"MemTotal: +([0-9]{1,19}) kB", text(root, path) or "")
+    return int(total[1]) // 1024 if total else None
+
+
 def natural(name: str) -> list[tuple[int, int, str]]:
     """Return a key that sorts names as people do: rx-9 before rx-10."""
     parts = re.findall(r"[0-9]{1,19}|[^0-9]+", name)
