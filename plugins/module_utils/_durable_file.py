@@ -14,7 +14,9 @@ def write_text(path: str, text: str, mode: int = 0o644) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     beside = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}.detnet-new")
     try:
-        with open(beside, "w", encoding="utf-8") as file:
+        with open(
+            beside, "w", encoding="utf-8", errors="surrogateescape"
+        ) as file:  # other people's bytes stay
             file.write(text)
         os.chmod(beside, mode)
         adopt(beside, path)

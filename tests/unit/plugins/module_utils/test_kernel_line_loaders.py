@@ -228,6 +228,13 @@ def test_the_user_s_options_stay_as_they_are_written(run: Run, systemd_boot: Tre
     assert systemd_boot.text("etc/kernel/cmdline") == "a  b\nc"
 
 
+def test_bytes_that_are_no_text_stay_as_they_are(run: Run, systemd_boot: Tree) -> None:
+    entry = systemd_boot.root / "boot/loader/entries/id-6.conf"
+    entry.write_bytes(b"title M\xfcller\noptions ro\n")
+    run(kernel_line.main, parameters=["nohz_full=2"])
+    assert entry.read_bytes() == b"title M\xfcller\noptions ro nohz_full=2\n"
+
+
 def test_our_words_are_found_where_the_user_has_moved_them(run: Run, systemd_boot: Tree) -> None:
     run(kernel_line.main, parameters=["nohz_full=2", "idle=poll"])
     moved = "linux /a\noptions nohz_full=2 ro\noptions idle=poll quiet\n"
