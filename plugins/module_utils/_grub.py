@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _kernel_line
 from ansible_collections.detnet.testbed.plugins.module_utils._kernel_line import Words
-from ansible_collections.detnet.testbed.plugins.module_utils._kernel_line_loader import Conflict
+from ansible_collections.detnet.testbed.plugins.module_utils._kernel_line_loader import Conflict, conflicts_in
 
 DROP_IN = "/etc/default/grub.d/95-detnet-testbed.cfg"
 VARIABLE = "GRUB_CMDLINE_LINUX_DEFAULT"
@@ -89,10 +89,8 @@ def conflicts(files: t.Iterable[tuple[str, str]], names: t.Container[str]) -> li
             later = after_ours and assignment.variable == VARIABLE
             if later and not assignment.keeps:
                 found.append(Conflict(VARIABLE, assignment.value, path, wins=True))
-            for word in _kernel_line.named(_kernel_line.split(assignment.value), names):
-                value = word.partition("=")[2] if "=" in word else None
-                wins = later and (assignment.appends or not assignment.keeps)
-                found.append(Conflict(_kernel_line.name_of(word), value, path, wins))
+            wins = later and (assignment.appends or not assignment.keeps)
+            found += conflicts_in(_kernel_line.split(assignment.value), names, path, wins)
     return found
 
 

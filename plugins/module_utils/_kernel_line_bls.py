@@ -60,11 +60,8 @@ class Bls:
         note = _kernel_line_note.load(self.root, self.name) or Note(self.name)
         found = []
         for kernel, line in self._entries("ALL").items():
-            for word in _kernel_line.named(_kernel_line.without(line, note.all_words), names):
-                value = word.partition("=")[2] if "=" in word else None
-                found.append(
-                    Conflict(_kernel_line.name_of(word), value, f"/{ENTRIES} (kernel {kernel})", wins=True)
-                )
+            theirs = _kernel_line.without(line, note.all_words)
+            found += base.conflicts_in(theirs, names, f"/{ENTRIES} (kernel {kernel})", wins=True)
         return found
 
     def check(self, words: Words) -> None:
@@ -83,17 +80,13 @@ class Bls:
 
     def apply(self, words: Words, _found: Found) -> None:
         note = _kernel_line_note.load(self.root, self.name) or Note(self.name)
-        self._store(Note(self.name, note.words, words))
-        try:
-            self._change(note.all_words, words)
-        except LineError as exc:
-            try:
-                self._change(words, note.words)
-                self._store(note)
-            except LineError as again:
-                raise LineError(f"{exc}; and on the way back: {again}; run the task again") from exc
-            raise LineError(f"{exc}; the boot entries are as they were") from exc
-        self._store(Note(self.name, words))
+        _kernel_line_note.replace(
+            self.root,
+            note,
+            words,
+            act=lambda: self._change(note.all_words, words),
+            undo=lambda: self._change(words, note.words),
+        )
 
     def _change(self, old: Words, new: Words) -> None:
         """Take old words off all entries, put new ones onto them, and look whether they are there."""
@@ -120,14 +113,6 @@ class Bls:
             if kernel:
                 found[kernel[1]] = _kernel_line.split(args[1]) if args else ()
         return found
-
-    def _store(self, note: Note) -> None:
-        try:
-            _kernel_line_note.store(self.root, note)
-        except OSError as exc:
-            raise LineError(
-                f"the note {self.path} cannot be written: {exc.strerror}; make room there"
-            ) from exc
 
 
 def _carries(line: Words, words: Words) -> bool:

@@ -66,10 +66,7 @@ class SystemdBoot:
         found = []
         for path, text in self._texts().items():
             line = _kernel_line.without(line_of(path, text), note.all_words)
-            for word in _kernel_line.named(line, names):
-                value = word.partition("=")[2] if "=" in word else None
-                place = "/" + os.path.relpath(path, self.root)
-                found.append(Conflict(_kernel_line.name_of(word), value, place, wins=False))
+            found += base.conflicts_in(line, names, "/" + os.path.relpath(path, self.root), wins=False)
         return found
 
     def check(self, words: Words) -> None:
@@ -94,17 +91,9 @@ class SystemdBoot:
                 raise LineError(
                     f"{path} has '--' in its line, and the kernel reads nothing behind it; take it out"
                 )
-        self._write_note(Note(self.name, note.words, words))
-        try:
-            self._write(new)
-        except LineError as exc:
-            try:
-                self._write(old)
-                self._write_note(note)
-            except LineError as again:
-                raise LineError(f"{exc}; and on the way back: {again}; run the task again") from exc
-            raise LineError(f"{exc}; the boot entries are as they were") from exc
-        self._write_note(Note(self.name, words))
+        _kernel_line_note.replace(
+            self.root, note, words, act=lambda: self._write(new), undo=lambda: self._write(old)
+        )
 
     def _texts(self) -> dict[str, str]:
         """Return the files with command lines: entries that boot Linux, and the line for later kernels."""
@@ -124,14 +113,6 @@ class SystemdBoot:
                 _durable_file.write_text(path, text, os.stat(path).st_mode & 0o7777)
             except OSError as exc:
                 raise LineError(f"{path} cannot be written: {exc.strerror}; make room there") from exc
-
-    def _write_note(self, note: Note) -> None:
-        try:
-            _kernel_line_note.store(self.root, note)
-        except OSError as exc:
-            raise LineError(
-                f"the note {self.path} cannot be written: {exc.strerror}; make room there"
-            ) from exc
 
 
 def line_of(path: str, text: str) -> Words:

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file
+from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file, _kernel_line
 from ansible_collections.detnet.testbed.plugins.module_utils._kernel_line import Words
 
 SBIN = ("/usr/local/sbin", "/usr/sbin", "/sbin")  # not in everybody's PATH
@@ -50,6 +50,15 @@ class Found:
     text: str
     line: Words
     settled: bool
+
+
+def conflicts_in(line: Words, names: t.Container[str], file: str, wins: bool) -> list[Conflict]:
+    """Return the words of somebody else's line with these names."""
+    found = []
+    for word in _kernel_line.named(line, names):
+        _name, equals, value = word.partition("=")
+        found.append(Conflict(_kernel_line.name_of(word), value if equals else None, file, wins))
+    return found
 
 
 class Loader(t.Protocol):

@@ -9,6 +9,7 @@ import collections
 import dataclasses
 import json
 import os
+import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file
 from ansible_collections.detnet.testbed.plugins.module_utils._kernel_line import Words
@@ -59,12 +60,35 @@ def load(root: str, loader: str) -> Note | None:
     return note
 
 
-def store(root: str, note: Note) -> None:
-    """Have the note on the disk, or none if nothing is ours. Raises OSError."""
-    if note.words or note.pending is not None:
-        _durable_file.write_text(_at(root), _text(note))
-    else:
-        _durable_file.remove(_at(root))
+def replace(
+    root: str, note: Note, words: Words, act: t.Callable[[], None], undo: t.Callable[[], None]
+) -> None:
+    """Have other words as ours: noted as begun, then act, then noted as done.
+
+    Raises LineError, and then undo has put everything back, unless the message says otherwise.
+    """
+    _store(root, Note(note.loader, note.words, words))
+    try:
+        act()
+    except LineError as exc:
+        try:
+            undo()
+            _store(root, note)
+        except LineError as again:
+            raise LineError(f"{exc}; and on the way back: {again}; run the task again") from exc
+        raise LineError(f"{exc}; the boot entries are as they were") from exc
+    _store(root, Note(note.loader, words))
+
+
+def _store(root: str, note: Note) -> None:
+    """Have the note on the disk, or none if nothing is ours. Raises LineError."""
+    try:
+        if note.words or note.pending is not None:
+            _durable_file.write_text(_at(root), _text(note))
+        else:
+            _durable_file.remove(_at(root))
+    except OSError as exc:
+        raise LineError(f"the note {PATH} cannot be written: {exc.strerror}; make room there") from exc
 
 
 def _text(note: Note) -> str:
