@@ -21,8 +21,14 @@ from ansible_collections.detnet.testbed.plugins.module_utils._core_request impor
 
 Document = dict[str, t.Any]
 
-CPU_LISTS = ("housekeeping_cpus", "switch_worker_cpus", "switch_control_cpus", "emulator_cpus")
-COUNTS = ("housekeeping", "switch_workers", "switch_control", "emulators")  # of these, in their order
+OPTIONS = {field.name for field in dataclasses.fields(Request)} - {"nic_node"}
+# By the name of a list of CPUs, the number that it takes the place of.
+COUNTS = {
+    "housekeeping_cpus": "housekeeping",
+    "switch_worker_cpus": "switch_workers",
+    "switch_control_cpus": "switch_control",
+    "emulator_cpus": "emulators",
+}
 
 
 def request_of(options: Document, nic_node: int | None) -> Request:
@@ -36,15 +42,17 @@ def request_of(options: Document, nic_node: int | None) -> Request:
             faults.append(f"{name}: {exc}")
             return None
 
-    vms = tuple(Vm(**{**vm, "cpus": cpus(f"cpus of VM {vm['vm']}", vm["cpus"])}) for vm in options["vms"])
-    lists = {name: cpus(name, options[name]) for name in CPU_LISTS}
+    request: Document = {name: options[name] for name in OPTIONS}
+    for name, count in COUNTS.items():
+        request[name] = cpus(name, options[name])
+        if request[name] is not None:
+            request[count] = len(request[name])
+    request["vms"] = tuple(
+        Vm(**{**vm, "cpus": cpus(f"cpus of VM {vm['vm']}", vm["cpus"])}) for vm in options["vms"]
+    )
     if faults:
         raise PlanError(faults)
-    fields = {field.name for field in dataclasses.fields(Request)} & set(options)
-    named = dict(zip(COUNTS, (lists[name] for name in CPU_LISTS), strict=False))
-    counts = {name: len(found) for name, found in named.items() if found is not None}
-    plain = {name: options[name] for name in fields}
-    return Request(**{**plain, **lists, **counts, "vms": vms, "nic_node": nic_node})
+    return Request(**request, nic_node=nic_node)
 
 
 def plan_document(plan: Plan) -> Document:

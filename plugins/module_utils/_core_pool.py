@@ -29,6 +29,7 @@ class CorePool:
     def __init__(self, topology: Topology, siblings: str) -> None:
         self.topology = topology
         self.siblings = siblings
+        self.has_fast_cores = not all(cpu.efficient for cpu in topology.cpus.values())
         self.owners: dict[int, str] = {}
 
     def give(self, cpus: t.Iterable[int], owner: str) -> None:
@@ -56,22 +57,20 @@ class CorePool:
 
     def slots(self, nodes: t.Iterable[int]) -> list[Slot]:
         """Return what can be taken on these nodes, in their order, cache by cache."""
-        made = [slot for node in nodes for core in self.cores() for slot in self._of_core(core, node)]
         order = {node: place for place, node in enumerate(nodes)}
+        made = [slot for core in self.cores() for slot in self._of_core(core) if slot.node in order]
         return sorted(made, key=lambda slot: (order[slot.node], slot.l3, slot.cpus))
 
-    def _of_core(self, core: tuple[int, ...], node: int) -> list[Slot]:
+    def _of_core(self, core: tuple[int, ...]) -> list[Slot]:
         first = self.topology.cpus[core[0]]
-        if first.node != node or (first.efficient and self._has_fast_cores()):
+        node, l3 = first.node, first.l3
+        if first.efficient and self.has_fast_cores:
             return []
         if self.siblings == "empty":
-            return [Slot(core[:1], core[1:], node, first.l3)]
+            return [Slot(core[:1], core[1:], node, l3)]
         if self.siblings == "same_owner":
-            return [Slot(core, (), node, first.l3)]
-        return [Slot((cpu,), (), node, first.l3) for cpu in core]
-
-    def _has_fast_cores(self) -> bool:
-        return any(not cpu.efficient for cpu in self.topology.cpus.values())
+            return [Slot(core, (), node, l3)]
+        return [Slot((cpu,), (), node, l3) for cpu in core]
 
     def take(self, slots: t.Iterable[Slot], count: int, owner: str) -> tuple[int, ...]:
         """Give an owner this many CPUs of the first slots; the rest of the last one stays empty."""
