@@ -67,13 +67,14 @@ class _Reader:
             f"{topology}/thread_siblings_list"
         )
         package, die = (self.number(f"{topology}/{name}") for name in ("physical_package_id", "die_id"))
-        shares = self.last_cache(cpu) or self.cpu_list(f"{topology}/package_cpus_list") or (cpu,)
+        # The threads of a core share a cache, whatever else the machine says.
+        shares = {*(self.last_cache(cpu) or self.cpu_list(f"{topology}/package_cpus_list")), *siblings, cpu}
         return Cpu(
             cpu=cpu,
             node=node,
             package=package,
             die=die,
-            l3=min(set(shares) & online, default=cpu),
+            l3=min(shares & online),
             siblings=tuple(sorted({*siblings, cpu} & online)),
             efficient=efficient,
         )

@@ -64,6 +64,12 @@ def test_without_numa_all_is_one_node(tmp_path: Path) -> None:
     assert {cpu.node for cpu in topology.cpus.values()} == {0}
 
 
+def test_threads_share_a_cache_where_nothing_tells_of_caches(tmp_path: Path) -> None:
+    siblings = {cpu: cpu_files(cpu, topology__core_cpus_list="0-1") for cpu in (0, 1)}
+    topology = _topology_sysfs.read(write(tmp_path, {f"{CPU}/online": "0-1", **siblings[0], **siblings[1]}))
+    assert [cpu.l3 for cpu in topology.cpus.values()] == [0, 0]
+
+
 def test_a_node_without_directory_has_no_memory(tmp_path: Path) -> None:
     files = {f"{CPU}/online": "0-1", f"{NODE}/node1/cpulist": "1", f"{NODE}/node1/distance": "10"}
     topology = _topology_sysfs.read(write(tmp_path, files))
