@@ -12,14 +12,20 @@ from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as fi
 
 CPU = "sys/devices/system/cpu"
 CLOCK = "sys/devices/system/clocksource/clocksource0/current_clocksource"
-# The kernel's own names; vm.stat_interval is in seconds.
+# The kernel's own names; intervals are in seconds.
 SYSCTLS = (
+    "kernel.hung_task_timeout_secs",
     "kernel.nmi_watchdog",
     "kernel.numa_balancing",
     "kernel.sched_rt_runtime_us",
     "kernel.timer_migration",
     "kernel.watchdog",
+    "net.core.busy_poll",
+    "net.core.busy_read",
+    "vm.dirty_background_ratio",
+    "vm.dirty_ratio",
     "vm.stat_interval",
+    "vm.swappiness",
 )
 
 
@@ -30,6 +36,7 @@ def read(root: str = "/") -> dict[str, t.Any]:
         "command_line": list(_kernel_line.split(files.text(root, "proc/cmdline") or "")),
         "isolated_cpus": files.cpus(root, f"{CPU}/isolated"),
         "nohz_full_cpus": files.cpus(root, f"{CPU}/nohz_full"),
+        "watchdog_cpus": files.cpus(root, "proc/sys/kernel/watchdog_cpumask"),
         "clocksource": files.word(root, CLOCK),
         "sysctls": {name: files.number(root, f"proc/sys/{name.replace('.', '/')}") for name in SYSCTLS},
     }

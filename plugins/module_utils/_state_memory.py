@@ -48,6 +48,12 @@ def nodes(root: str) -> dict[str, dict[str, t.Any]]:
     }
 
 
+def available_mib(root: str = "/") -> int | None:
+    """Return how much memory programs could have now."""
+    found = re.search(r"^MemAvailable:\s+([0-9]+) kB$", files.text(root, "proc/meminfo") or "", re.MULTILINE)
+    return int(found[1]) // 1024 if found else None
+
+
 def page_size_kib(options: str) -> int | None:
     """Return the page size of a mounted hugetlbfs: "rw,relatime,pagesize=1024M"."""
     found = re.search(r"(?:^|,)pagesize=([0-9]{1,9})([KMG])(?:,|$)", options)

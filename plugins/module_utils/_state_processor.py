@@ -17,6 +17,7 @@ CPU = "sys/devices/system/cpu"
 # Where it says whether the highest frequencies are used, and what it says if they are.
 TURBO = ((f"{CPU}/intel_pstate/no_turbo", False), (f"{CPU}/cpufreq/boost", True))
 LATENCY = "dev/cpu_dma_latency"
+MACHINE_CHECK = "sys/devices/system/machinecheck/machinecheck0/check_interval"
 NO_LATENCY_LIMIT_US = 2_000_000_000  # PM_QOS_CPU_LATENCY_DEFAULT_VALUE of Linux
 FREQUENCY_FILES = {
     "governor": "scaling_governor",
@@ -40,6 +41,7 @@ def read(root: str = "/") -> dict[str, t.Any]:
         },
         "turbo": turbo(root),
         "latency_limit_us": latency_limit_us(root),
+        "machine_check_interval_s": machine_check_interval_s(root),
         "vulnerabilities": {
             name: files.word(root, f"{CPU}/vulnerabilities/{name}")
             for name in files.names(root, f"{CPU}/vulnerabilities")
@@ -71,6 +73,12 @@ def latency_limit_us(root: str) -> int | None:
         return None
     limit = struct.unpack("=i", said)[0] if len(said) == 4 else NO_LATENCY_LIMIT_US
     return limit if 0 <= limit < NO_LATENCY_LIMIT_US else None
+
+
+def machine_check_interval_s(root: str) -> int | None:
+    """Return how often each CPU looks for corrected errors, 0 for never; the kernel writes it in hexadecimal digits."""
+    said = files.word(root, MACHINE_CHECK) or ""
+    return int(said, 16) if re.fullmatch("[0-9a-f]{1,8}", said) else None
 
 
 def per_cpu(root: str) -> dict[str, dict[str, str]]:

@@ -20,6 +20,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._host_state import 
 
 # Interrupts of drivers that leave their placing to the kernel: one for each CPU, none of them movable.
 MANAGED = re.compile(r"(nvme\d+q[1-9]\d*|virtio\d+-req\.\d+|(megasas|mpt[23]sas)\d+-msix\d+)( #\d+)?")
+MANAGED_INTERRUPT = "managed interrupt"  # how the reason begins
 MASKS = {("kernel", "isolated_cpus"): "isolcpus", ("kernel", "nohz_full_cpus"): "nohz_full"}
 # What a TuneD profile can set, too.
 TUNED_SETS: tuple[Setting, ...] = (
@@ -108,7 +109,7 @@ def of_interrupt(label: str, real: Document, asked_right: bool, state: Document)
     if MANAGED.fullmatch(label) or real.get("writable") is False:
         said = ",".join(_state_kernel.values_of(value_at(state, COMMAND_LINE) or (), "isolcpus"))
         hint = "" if "managed_irq" in said.split(",") else "; isolcpus=managed_irq,... keeps such away"
-        return f"managed interrupt{hint}"
+        return f"{MANAGED_INTERRUPT}{hint}"
     if value_at(state, ("services", "irqbalance", "running")):
         return "irqbalance runs and moves it"
     if asked_right:

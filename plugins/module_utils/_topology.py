@@ -55,6 +55,19 @@ class Topology:
         return self.nodes[one].distances.get(other, far) if one in self.nodes else far
 
 
+def without_threads(topology: Topology) -> Topology:
+    """Return the machine with one thread for each core, the lowest, as it is once SMT is switched off."""
+    first = {cpu.siblings[0] for cpu in topology.cpus.values()}
+    gone = set(topology.cpus) - first
+    return dataclasses.replace(
+        topology,
+        cpus={
+            cpu: dataclasses.replace(of, siblings=(cpu,)) for cpu, of in topology.cpus.items() if cpu in first
+        },
+        offline=tuple(sorted({*topology.offline, *gone})),
+    )
+
+
 def from_document(document: Document) -> Topology:
     """Return a topology from what to_document made of it."""
     return Topology(

@@ -134,6 +134,11 @@ options:
     type: str
     choices: [empty, same_owner, any]
     default: empty
+  smt:
+    description:
+      - Whether all threads of a core are there to be used. V(false) plans as if SMT was switched off.
+    type: bool
+    default: true
   span:
     description:
       - How far from the NIC a VM may be, if its node is not given - on its node, in its package, or anywhere.
@@ -278,6 +283,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
         },
     },
     "siblings": {"type": "str", "choices": list(SIBLINGS), "default": "empty"},
+    "smt": {"type": "bool", "default": True},
     "span": {"type": "str", "choices": list(SPANS), "default": "node"},
     "spare_isolated": {"type": "bool", "default": True},
     "memory_reserve_mib": {"type": "int", "default": 1024},
@@ -286,10 +292,13 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 def topology_of(params: dict[str, t.Any]) -> _topology.Topology:
     """Return the given topology, or this machine's. Raises PlanError for what is none."""
-    if params["topology"] is None:
-        return _topology_sysfs.read()
+    topology = _topology_sysfs.read() if params["topology"] is None else given(params["topology"])
+    return topology if params["smt"] else _topology.without_threads(topology)
+
+
+def given(document: dict[str, t.Any]) -> _topology.Topology:
     try:
-        return _topology.from_document(params["topology"])
+        return _topology.from_document(document)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise PlanError(
             [f"topology is not one that core_plan returned ({exc!r}); give that unchanged"]

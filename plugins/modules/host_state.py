@@ -63,12 +63,12 @@ state:
     kernel:
       description: >-
         C(release), C(realtime), C(command_line) as a list, C(isolated_cpus),
-        C(nohz_full_cpus), C(clocksource) and C(sysctls) by the kernel's names.
+        C(nohz_full_cpus), C(watchdog_cpus), C(clocksource) and C(sysctls) by the kernel's names.
       type: dict
     processor:
       description: >-
         C(model), C(microcode), C(online_cpus), C(offline_cpus), C(smt),
-        C(turbo), C(latency_limit_us), C(vulnerabilities), and C(per_cpu), which has
+        C(turbo), C(latency_limit_us), C(machine_check_interval_s), C(vulnerabilities), and C(per_cpu), which has
         for C(governor), C(energy_preference), C(scaling_driver), C(frequency_min_khz),
         C(frequency_max_khz), C(disabled_idle_states) and C(resume_latency_us) each value with
         the CPUs that have it.
@@ -104,6 +104,12 @@ fingerprint:
   returned: success
   type: str
   sample: 3f0c9a7d52e81b64
+available_mib:
+  description: >-
+    Memory that programs could have now, as the kernel estimates; null where it does not. It is no part of the state,
+    for it changes all the time.
+  returned: success
+  type: int
 summary:
   description: The most important as a text for people.
   returned: success
@@ -113,7 +119,7 @@ summary:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.detnet.testbed.plugins.module_utils import _host_state
+from ansible_collections.detnet.testbed.plugins.module_utils import _host_state, _state_memory
 from ansible_collections.detnet.testbed.plugins.module_utils._state_summary import summary
 
 ARGUMENT_SPEC: dict[str, t.Any] = {}
@@ -126,6 +132,7 @@ def main() -> None:
         changed=False,
         state=state,
         fingerprint=_host_state.fingerprint(state),
+        available_mib=_state_memory.available_mib(),
         summary=summary(state),
     )
 

@@ -132,9 +132,10 @@ def test_bad_input_is_refused_before_anything_changes(
 
 
 def test_hugepages_that_the_memory_cannot_give_are_refused(before: Snapshot) -> None:
-    done = play("playbooks/site.yml", "--extra-vars", "host_tuning_hugepages_2m=100000000")
+    pages = {"node": 0, "page_size_kib": 2048, "pages": 100_000_000}
+    done = play("playbooks/site.yml", "--extra-vars", json.dumps({"host_tuning_hugepages": [pages]}))
     assert done.returncode != 0
-    assert "Cannot reserve hugepages on pocket" in done.stdout
+    assert "Cannot tune pocket: 200000000 MiB of hugepages are asked for on node 0" in done.stdout
     assert difference(before, snapshot()) == {}
 
 

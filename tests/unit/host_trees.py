@@ -71,6 +71,7 @@ FILES: dict[str, str] = {
     "proc/sys/kernel/sched_rt_runtime_us": "-1",
     "proc/sys/kernel/timer_migration": "0",
     "proc/sys/kernel/watchdog": "0",
+    "proc/sys/kernel/watchdog_cpumask": "0-7",
     "proc/sys/vm/stat_interval": "60",
     "proc/cpuinfo": "\n\n".join(
         f"processor\t: {cpu}\nmodel\t\t: 106\nmodel name\t: Xeon X\nmicrocode\t: 0xd0003a5" for cpu in CPUS
@@ -79,6 +80,7 @@ FILES: dict[str, str] = {
     f"{CPU}/offline": "8-15",
     f"{CPU}/smt/control": "off",
     f"{CPU}/smt/active": "0",
+    "sys/devices/system/machinecheck/machinecheck0/check_interval": "12c",
     f"{CPU}/intel_pstate/no_turbo": "1",
     f"{CPU}/vulnerabilities/spectre_v2": "Mitigation: Enhanced IBRS",
     f"{CPU}/vulnerabilities/meltdown": "Not affected",

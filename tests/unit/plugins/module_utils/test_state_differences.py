@@ -119,8 +119,8 @@ def test_a_document_is_as_wanted_by_itself() -> None:
             id="a-sysctl-that-tuned-sets",
         ),
         pytest.param(
-            nested("kernel/sysctls/vm.swappiness", 1),
-            ("kernel.sysctls.vm.swappiness", 1, None, "kernel.sysctls.vm.swappiness is not there"),
+            nested("kernel/sysctls/vm.laptop_mode", 1),
+            ("kernel.sysctls.vm.laptop_mode", 1, None, "kernel.sysctls.vm.laptop_mode is not there"),
             id="a-setting-that-is-not-in-the-document",
         ),
         pytest.param(

@@ -29,14 +29,21 @@ def test_reads_the_kernel(tmp_path: Path) -> None:
         ],
         "isolated_cpus": "2-7",
         "nohz_full_cpus": "2-7",
+        "watchdog_cpus": "0-7",
         "clocksource": "tsc",
         "sysctls": {
+            "kernel.hung_task_timeout_secs": None,
             "kernel.nmi_watchdog": 0,
             "kernel.numa_balancing": 0,
             "kernel.sched_rt_runtime_us": -1,
             "kernel.timer_migration": 0,
             "kernel.watchdog": 0,
+            "net.core.busy_poll": None,
+            "net.core.busy_read": None,
+            "vm.dirty_background_ratio": None,
+            "vm.dirty_ratio": None,
             "vm.stat_interval": 60,
+            "vm.swappiness": None,
         },
     }
 

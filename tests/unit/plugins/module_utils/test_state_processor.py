@@ -25,6 +25,7 @@ def test_reads_the_processor(tmp_path: Path) -> None:
         "smt": {"control": "off", "active": False},
         "turbo": False,
         "latency_limit_us": None,
+        "machine_check_interval_s": 300,
         "vulnerabilities": {"meltdown": "Not affected", "spectre_v2": "Mitigation: Enhanced IBRS"},
         "per_cpu": {
             "governor": {"performance": "2-7", "powersave": "0-1"},
@@ -82,6 +83,19 @@ def test_the_limit_for_waking_up(tmp_path: Path, said: bytes, limit_us: int | No
 def test_a_limit_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "dev/cpu_dma_latency").mkdir(parents=True)  # as good as forbidden: open fails
     assert _state_processor.latency_limit_us(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "interval_s"),
+    [
+        pytest.param("12c", 300, id="hexadecimal-digits"),
+        pytest.param("0", 0, id="never"),
+        pytest.param("none", None, id="garbage"),
+    ],
+)
+def test_the_interval_of_machine_checks(tmp_path: Path, said: str, interval_s: int | None) -> None:
+    root = write(tmp_path, {_state_processor.MACHINE_CHECK: said})
+    assert _state_processor.machine_check_interval_s(root) == interval_s
 
 
 def test_idle_states_without_a_name_have_their_number(tmp_path: Path) -> None:

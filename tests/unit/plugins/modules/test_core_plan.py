@@ -65,6 +65,20 @@ def test_plans_for_a_given_machine(run: Run) -> None:
     assert result["changed"] is False
 
 
+def test_without_smt_the_plan_is_the_same_before_and_after_threads_are_switched_off(run: Run) -> None:
+    options: dict[str, t.Any] = {
+        "smt": False,
+        "nic_node": 2,
+        "switch_workers": 2,
+        "vms": [{"vm": 1, "vcpus": 4}],
+    }
+    before = run(core_plan.main, topology=SNC2, **options)
+    assert [cpu["cpu"] for cpu in before["topology"]["cpus"]] == list(range(64))
+    assert before["topology"]["offline"] == list(range(64, 128))
+    assert before["plan"]["empty"] == []
+    assert run(core_plan.main, topology=before["topology"], **options) == before
+
+
 def test_plans_for_this_machine(run: Run) -> None:
     result = run(core_plan.main, isolate=False)
     assert result["plan"]["housekeeping"]
