@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 import subprocess
 import typing as t
 from pathlib import Path
+
+from ansible_collections.detnet.testbed.plugins.module_utils import _host_state
 
 from benchmarks.switch.open_vswitch import PROGRAM as OVS_VSWITCHD
 
@@ -63,31 +64,24 @@ def commit() -> str:
 
 
 def fingerprint(cores: Cores, state: Path) -> dict[str, t.Any]:
+    """Return the host's state and its fingerprint, as the module host_state has them, and what is measured with."""
     info = cpu_info()
     flags = set(info["flags"].split())
-    memory = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    host = _host_state.read()
     return {
+        "fingerprint": _host_state.fingerprint(host),
         "cpu": info["model name"],
         "cpu_family_model_stepping": [int(info[key]) for key in ("cpu family", "model", "stepping")],
-        "microcode": info.get("microcode", ""),
         "cpu_mhz": float(info["cpu MHz"]),
         "flags": [flag for flag in FLAGS if flag in flags],
         "caches": caches(),
-        "cores_online": content(CPU / "online"),
         "cores_used": {"control": cores.control, "generator": cores.generator, "data": cores.data},
-        "isolated": content(CPU / "isolated"),
-        "nohz_full": content(CPU / "nohz_full"),
-        "governor": content(CPU / f"cpu{cores.data}/cpufreq/scaling_governor"),
-        "numa_nodes": content(Path("/sys/devices/system/node/online")),
-        "memory": memory["MemTotal"].strip(),
-        "kernel": platform.release(),
-        "command_line": content(Path("/proc/cmdline")),
         "state_file_system": first_line("findmnt", "-n", "-o", "FSTYPE,SOURCE", "-T", str(state)),
-        "clock_source": content(Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")),
         "dpdk": version(first_line("pkg-config", "--modversion", "libdpdk")),
         "open_vswitch": version(first_line(OVS_VSWITCHD, "--version")),
         "compiler": first_line("gcc", "--version"),
         "collection": commit(),
+        "state": host,
     }
 
 

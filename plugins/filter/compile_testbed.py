@@ -58,7 +58,8 @@ _value:
       description:
         - For each end host C(control_socket), the path of its switch's control socket, and the lists
           C(vms), C(ports) and C(rules) as the modules M(detnet.testbed.vm), M(detnet.testbed.switch_port)
-          and M(detnet.testbed.switch_rule) take them.
+          and M(detnet.testbed.switch_rule) take them, and C(cores), which are the VMs for
+          M(detnet.testbed.core_plan).
       type: dict
     guests:
       description: For each VM by its name C(end_host), C(ip), C(management_address) and C(management_port).

@@ -150,6 +150,12 @@ def rule_lines(results: Values) -> list[str]:
     ]
 
 
+def fingerprint_line(results: Values) -> str:
+    """Hosts with the same fingerprint were set alike, and so were the days of a host."""
+    stamps = [f"{end_host} {host['fingerprint']}" for end_host, host in results["hosts"].items()]
+    return f"Fingerprints of the hosts: {', '.join(stamps)}"
+
+
 def guest_line(results: Values) -> str:
     accelerator = results["accelerator"]
     return f"Guests run under {accelerator.upper()}: {WHY[accelerator]}"
@@ -160,7 +166,7 @@ def site_report(results: Values) -> str:
     parts = [journey_lines(results), traffic_lines(results)]
     if "burst" in results:
         parts.append(shaping_lines(results["burst"]))
-    parts += [rule_lines(results), [guest_line(results)]]
+    parts += [rule_lines(results), [guest_line(results), fingerprint_line(results)]]
     return "\n\n".join("\n".join(lines) for lines in parts)
 
 

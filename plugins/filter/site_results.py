@@ -20,6 +20,7 @@ options:
       - C(plan) is what P(detnet.testbed.journey_plan#filter) returns.
       - C(pings) is a list of C(from), C(to) and C(output), the standard output of ping.
       - C(switches) has the results of M(detnet.testbed.switch_info) by end host.
+      - C(hosts) has the results of M(detnet.testbed.host_state) by end host.
       - C(names) has the names of the VMs by their IPv4 addresses.
       - C(about) has whatever else belongs into the results, such as C(accelerator).
     type: dict
@@ -35,7 +36,7 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(about)'s keys, then C(journey), C(udp), C(rtt_us), C(ping), C(burst) and C(rules).
+    - C(about)'s keys, then C(hosts) with C(fingerprint), C(summary) and C(state) of each end host, C(journey), C(udp), C(rtt_us), C(ping), C(burst) and C(rules).
     - C(journey) is empty, and C(journey_fault) says why, where the captures do not show it.
   type: dict
 """
@@ -50,6 +51,7 @@ Values = t.Mapping[str, t.Any]
 
 UDP = ("sent", "received", "duplicates", "out_of_order", "corrupt")
 COUNTERS = ("packets", "bytes", "drops")
+STAMP = ("fingerprint", "summary", "state")
 
 PING_COUNTS = re.compile(r"^(\d+) packets transmitted, (\d+) received", re.MULTILINE)
 PING_RTT = re.compile(r"^rtt min/avg/max/mdev = ([\d.]+)/([\d.]+)/([\d.]+)/[\d.]+ ms", re.MULTILINE)
@@ -106,6 +108,9 @@ def site_results(measured: Values) -> dict[str, t.Any]:
     probe, journey = measured["probe"], measured["journey"]
     return {
         **measured["about"],
+        "hosts": {
+            end_host: {key: host[key] for key in STAMP} for end_host, host in measured["hosts"].items()
+        },
         **({} if "journey" in journey else {"journey_fault": journey["msg"]}),
         "journey": journey.get("journey", []),
         "udp": {key: probe[key] for key in UDP},

@@ -14,7 +14,12 @@ import shutil
 import subprocess
 import tempfile
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _accelerator
+from ansible_collections.detnet.testbed.plugins.module_utils import (
+    _accelerator,
+    _host_state,
+    _state_memory,
+    _sysfs,
+)
 
 RUNTIMES = ("podman", "docker", "runc", "crun")
 PROGRAMS = (
@@ -76,9 +81,9 @@ class Machine:
 
 def read(cache_dir: str, root: str = "/") -> Machine:
     """Return what the machine is whose file system is at root; tries KVM for some seconds, and the mirror."""
-    release = _os_release(_text(root, "etc/os-release"))
-    memory = _meminfo(_text(root, "proc/meminfo"))
-    mounts = [line.split() for line in _text(root, "proc/self/mounts").splitlines()]
+    state = _host_state.read(root)
+    release = _os_release(_sysfs.text(root, "etc/os-release") or "")
+    mounts = [line.split() for line in (_sysfs.text(root, "proc/self/mounts") or "").splitlines()]
     kvm_device = os.path.exists(os.path.join(root, "dev/kvm"))
     disk = _existing(cache_dir)
     return Machine(
@@ -87,18 +92,21 @@ def read(cache_dir: str, root: str = "/") -> Machine:
         architecture=platform.machine(),
         root=os.geteuid() == 0,
         cpus=len(os.sched_getaffinity(0)),
-        isolated_cpus=_text(root, "sys/devices/system/cpu/isolated").strip(),
-        memory_mib=memory.get("MemTotal", 0) // 1024,
-        available_mib=memory.get("MemAvailable", 0) // 1024,
-        pages=_pages(root),
-        hugetlbfs=tuple(mount[1] for mount in mounts if mount[2] == "hugetlbfs"),
+        isolated_cpus=state["kernel"]["isolated_cpus"] or "",
+        memory_mib=sum(node["memory_mib"] or 0 for node in state["memory"]["nodes"].values()),
+        available_mib=_state_memory.available_mib(root) or 0,
+        pages=_pages(state),
+        hugetlbfs=tuple(state["memory"]["hugetlbfs_mounts"]),
         kvm_device=kvm_device,
         kvm_runs=_kvm_runs() if kvm_device else False,
         iommu_groups=len(glob.glob(os.path.join(root, "sys/kernel/iommu_groups/*"))),
         vfio=os.path.exists(os.path.join(root, "dev/vfio/vfio")),
-        nics=_nics(root),
+        nics=tuple(
+            Nic(name, nic["driver"] or "no driver", nic["speed_mbps"])
+            for name, nic in state["network"]["interfaces"].items()
+        ),
         cgroups=_cgroups({mount[2] for mount in mounts if mount[1].startswith("/sys/fs/cgroup")}),
-        init=_text(root, "proc/1/comm").strip(),
+        init=_sysfs.text(root, "proc/1/comm") or "",
         runtimes=tuple(filter(shutil.which, RUNTIMES)),
         missing_programs=tuple(program for program in PROGRAMS if not shutil.which(program)),
         disk_path=disk,
@@ -107,43 +115,20 @@ def read(cache_dir: str, root: str = "/") -> Machine:
     )
 
 
-def _text(root: str, path: str) -> str:
-    """Return a file's text, empty if it cannot be read: then the machine does not have what it tells of."""
-    try:
-        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
 def _os_release(text: str) -> dict[str, str]:
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
     return {key: value.strip("\"'") for key, _equals, value in pairs}
 
 
-def _meminfo(text: str) -> dict[str, int]:
-    """Return the values of /proc/meminfo that are in KiB."""
-    return {name: int(value) for name, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
-
-
-def _pages(root: str) -> tuple[Pages, ...]:
-    found = []
-    for directory in sorted(glob.glob(os.path.join(root, "sys/kernel/mm/hugepages/hugepages-*kB"))):
-        size_kib = int(os.path.basename(directory)[len("hugepages-") : -len("kB")])
-        total, free = (int(_text(directory, f"{name}_hugepages") or 0) for name in ("nr", "free"))
-        found.append(Pages(size_kib, total, free))
-    return tuple(sorted(found, key=lambda pages: pages.size_kib))
-
-
-def _nics(root: str) -> tuple[Nic, ...]:
-    found = []
-    for directory in sorted(glob.glob(os.path.join(root, "sys/class/net/*"))):
-        driver = os.path.join(directory, "device/driver")
-        if os.path.exists(driver):  # a virtual interface has no device
-            speed = _text(directory, "speed").strip()
-            known = int(speed) if speed.isdigit() else None  # -1: the driver does not know
-            found.append(Nic(os.path.basename(directory), os.path.basename(os.path.realpath(driver)), known))
-    return tuple(found)
+def _pages(state: _host_state.Document) -> tuple[Pages, ...]:
+    """Return the pages of all nodes by size."""
+    found: dict[int, list[int]] = {}
+    for node in state["memory"]["nodes"].values():
+        for size_kib, pages in node["hugepages_by_size_kib"].items():
+            sums = found.setdefault(int(size_kib), [0, 0])
+            sums[0] += pages["total"] or 0
+            sums[1] += pages["free"] or 0
+    return tuple(Pages(size_kib, *found[size_kib]) for size_kib in sorted(found))
 
 
 def _cgroups(types: set[str]) -> str:

@@ -94,6 +94,10 @@ def compile_testbed(
             host: {
                 "control_socket": control_socket(host, settings[host]),
                 "vms": select(VM_OPTIONS, of(host, vms.values())),
+                "cores": [
+                    {"vm": vm["id"], "vcpus": vm["vcpus"], "memory_mib": vm["memory_mib"]}
+                    for vm in of(host, vms.values())
+                ],
                 "ports": [{"vm": vm["id"], **pick(PORT_OPTIONS, vm)} for vm in of(host, vms.values())],
                 "rules": [leave_out(RULE_EXTRAS, rule) for rule in of(host, rules)],
             }

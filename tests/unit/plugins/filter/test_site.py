@@ -39,6 +39,7 @@ JOURNEY = [
     hop("beta-vm-01", []),
 ]
 DEMANDED = {hop["at"]: hop["tags"] for hop in JOURNEY}
+STAMP = {"fingerprint": "48efc5b3eaf8a45d", "summary": "CPU: X", "state": {"schema": 1}}
 MEASURED = {
     "about": {"accelerator": "tcg"},
     "probe": {
@@ -73,6 +74,7 @@ MEASURED = {
     "pings": [{"from": "alpha-vm-01", "to": "beta-vm-01", "output": PING_OUTPUT}],
     "switches": {"alpha": {"rules": [RULE], "stats": {"rules": [IDENTITY | COUNTERS]}}},
     "names": {"10.20.0.11": "alpha-vm-01", "10.20.0.21": "beta-vm-01"},
+    "hosts": {"alpha": {**STAMP, "changed": False}},
 }
 
 
@@ -102,6 +104,7 @@ def results():
 def test_results_have_the_form_that_is_kept(results):
     assert results == {
         "accelerator": "tcg",
+        "hosts": {"alpha": STAMP},
         "journey": JOURNEY,
         "udp": {"sent": 1000, "received": 1000, "duplicates": 0, "out_of_order": 0, "corrupt": 0},
         "rtt_us": {"min": 4100, "p50": 8050, "p99": 31200, "max": 39007},
@@ -251,7 +254,8 @@ Shaping: 64 datagrams of 1400 bytes at once, through a bucket of 50000 bit at 10
 Rules, counted since the start of their switches
   alpha-vm-01 > beta-vm-01  udp 40000>7  [21][21][1]  1000 packets  106000 bytes  no drops
 
-Guests run under TCG: no guest runs under KVM here (make doctor says why), or the inventory asks for TCG"""
+Guests run under TCG: no guest runs under KVM here (make doctor says why), or the inventory asks for TCG
+Fingerprints of the hosts: alpha 48efc5b3eaf8a45d"""
 
 
 def test_the_report_shows_the_tags_leaving_hop_by_hop(results):

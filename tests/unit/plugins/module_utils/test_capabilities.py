@@ -129,11 +129,12 @@ def test_reads_a_machine_from_its_files(tmp_path: Path, monkeypatch: pytest.Monk
         "sys/kernel/iommu_groups/0/type": "",
         "sys/class/net/lo/speed": "",
         "sys/class/net/eth0/speed": "-1\n",
-        "sys/class/net/eth0/device/driver/bind": "",
+        "sys/class/net/eth0/device/class": "",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
+    (tmp_path / "sys/class/net/eth0/device/driver").symlink_to("../drivers/driver")
     machine = _machine.read(str(tmp_path / "not" / "yet"), root=str(tmp_path))
     assert machine.families == ("some", "ubuntu", "debian")
     assert (machine.memory_mib, machine.available_mib) == (2000, 1000)

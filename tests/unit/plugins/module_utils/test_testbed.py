@@ -95,6 +95,7 @@ def test_gives_the_options_of_the_modules(hostvars: Hostvars) -> None:
                 "socket_server": "switch",
             }
         ],
+        "cores": [{"vm": 2, "vcpus": 1, "memory_mib": 256}],
         "ports": [{"vm": 2, "mac": "02:f4:4e:64:e7:02", "socket_server": "switch"}],
         "rules": [
             {
