@@ -19,7 +19,8 @@ description:
   - In the RHEL family C(grubby) sets them on all boot entries and leaves C(/etc/default/grub) alone. With systemd-boot
     they are appended to the C(options) of the entries, and to C(/etc/kernel/cmdline) if that is there. A note in
     C(/var/lib/detnet-testbed/kernel_line.json) says which words are ours.
-  - Only GRUB was tried on a machine. The two others were tested with imitations of their programs and files.
+  - Only GRUB was tried on a machine that restarts, with Debian 12. The two others were tested with imitations of their
+    programs and files.
 author:
   - The detnet.testbed authors (@detnet)
 attributes:
