@@ -26,6 +26,7 @@ if t.TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).parents[2]
 POCKET = REPOSITORY / "inventories" / "pocket"
+PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 Snapshot = dict[str, t.Any]
 Inventory = dict[str, t.Any]
 
@@ -219,6 +220,18 @@ def test_the_testbed_comes_up_after_all_that(before: Snapshot) -> None:
     done = play("playbooks/site.yml")
     assert done.returncode == 0, done.stdout
     assert snapshot()["domains"] == ["alpha-vm-00.xml", "alpha-vm-01.xml", "beta-vm-01.xml"]
+
+
+def test_pages_that_somebody_took_away_are_named(before: Snapshot) -> None:
+    assert play("playbooks/verify_hosts.yml").returncode == 0
+    try:
+        PAGES.write_text("800")
+        done = play("playbooks/verify_hosts.yml")
+    finally:
+        PAGES.write_text("1024")
+    assert done.returncode != 0
+    assert "pocket is not as host_tuning was asked to have it" in done.stdout
+    assert re.search(r"memory\.nodes\.0\.hugepages_by_size_kib\.2048\.total +1024 +800 ", done.stdout)
 
 
 def test_check_mode_of_what_is_there_predicts_nothing_and_touches_nothing(before: Snapshot) -> None:
