@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import glob
 import os
 import re
 
@@ -47,24 +46,43 @@ def bindable_by(available: dict[str, bool], iommu_group: int | None, no_iommu: b
     return (*([VFIO] if vfio else []), *(driver for driver in UIO if available[driver]))
 
 
-def read_drivers(root: str = "/", release: str | None = None) -> dict[str, bool]:
-    """Return for each driver that hands devices over whether the kernel has it, be it as a module not yet loaded."""
+def loadable(root: str = "/", release: str | None = None) -> set[str]:
+    """Return the kernel's modules, loaded or not, with _ in their names: the kernel takes - and _ for the same."""
     modules = f"lib/modules/{release or os.uname().release}"
     listed = "\n".join(
         _sysfs.text(root, f"{modules}/{file}") or "" for file in ("modules.dep", "modules.builtin")
     )
-    # The kernel takes - and _ in a module's name for the same.
-    loadable = {name.replace("-", "_") for name in re.findall(r"^\S*?([\w-]+)\.ko", listed, re.MULTILINE)}
-    return {
-        driver: os.path.isdir(os.path.join(root, DRIVERS, driver)) or driver.replace("-", "_") in loadable
-        for driver in HAND_OVER
-    }
+    return {name.replace("-", "_") for name in re.findall(r"^\S*?([\w-]+)\.ko", listed, re.MULTILINE)}
+
+
+def has_driver(root: str, driver: str, modules: set[str]) -> bool:
+    """Return whether the kernel has a driver of PCI devices, be it as a module not yet loaded."""
+    return os.path.isdir(os.path.join(root, DRIVERS, driver)) or driver.replace("-", "_") in modules
+
+
+def read_drivers(root: str = "/", release: str | None = None) -> dict[str, bool]:
+    """Return for each driver that hands devices over whether the kernel has it."""
+    modules = loadable(root, release)
+    return {driver: has_driver(root, driver, modules) for driver in HAND_OVER}
 
 
 def addresses(root: str = "/") -> list[str]:
     """Return the addresses of the network devices on PCI."""
     listed = sorted(_sysfs.names(root, DEVICES))
     return [at for at in listed if (_sysfs.text(root, f"{DEVICES}/{at}/class") or "").startswith(NETWORK)]
+
+
+def interfaces(root: str, address: str) -> tuple[str, ...]:
+    """Return the interfaces of a device, and not those of its virtual functions, to which links lead.
+
+    Some buses are between a PCI device and its interfaces: virtio's is.
+    """
+    device = f"{DEVICES}/{address}"
+    inner = [
+        name for name in _sysfs.names(root, device) if not os.path.islink(os.path.join(root, device, name))
+    ]
+    places = [f"{device}/net", *(f"{device}/{name}/net" for name in inner if name != "net")]
+    return tuple(sorted(name for place in places for name in _sysfs.names(root, place)))
 
 
 def read_devices(root: str = "/", release: str | None = None) -> list[Device]:
@@ -78,10 +96,6 @@ def _device(root: str, address: str, available: dict[str, bool], no_iommu: bool)
     device = f"{DEVICES}/{address}"
     driver, group = _sysfs.link(root, f"{device}/driver"), _sysfs.link(root, f"{device}/iommu_group")
     iommu_group = int(group) if group and group.isdigit() else None
-    # Some buses are between a PCI device and its interfaces: virtio's is.
-    directory = glob.escape(os.path.join(root, device))
-    places = [os.path.join(directory, place) for place in ("net/*", "*/net/*")]
-    interfaces = sorted({os.path.basename(path) for place in places for path in glob.glob(place)})
     return Device(
         address=address,
         vendor_id=_sysfs.text(root, f"{device}/vendor") or "",
@@ -90,7 +104,7 @@ def _device(root: str, address: str, available: dict[str, bool], no_iommu: bool)
         driver_override=_sysfs.word(root, f"{device}/driver_override"),
         node=_sysfs.node_of(root, device),
         iommu_group=iommu_group,
-        interfaces=tuple(interfaces),
+        interfaces=interfaces(root, address),
         bound=driver in HAND_OVER,
         bindable_by=bindable_by(available, iommu_group, no_iommu),
     )

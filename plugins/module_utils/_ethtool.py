@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a network interface's driver for its settings, by the ioctl of ethtool.
+"""Asks a network interface's driver for its settings and changes them, by the ioctl of ethtool.
 
 Source: include/uapi/linux/ethtool.h of Linux, whose structures are numbers of 32 bits in the machine's order.
 """
@@ -9,6 +9,7 @@ Source: include/uapi/linux/ethtool.h of Linux, whose structures are numbers of 3
 from __future__ import annotations
 
 import array
+import errno
 import fcntl
 import os
 import socket
@@ -18,6 +19,7 @@ import typing as t
 SIOCETHTOOL = 0x8946
 NAME_BYTES = 16  # IFNAMSIZ
 DRIVER_INFO, RINGS, PAUSE, EEE = 0x03, 0x10, 0x12, 0x44
+SETTER = 1  # the request that sets what another one gets is the next number
 
 # Name of the interface and request; returns the answer, or raises OSError.
 Ask = t.Callable[[str, bytes], bytes]
@@ -43,6 +45,11 @@ def numbers(interface: str, command: int, count: int, ask: Ask) -> tuple[int, ..
         return None
 
 
+def change(interface: str, command: int, numbers: t.Sequence[int], ask: Ask) -> None:
+    """Set the numbers behind the command's own. Raises OSError."""
+    ask(interface, struct.pack(f"={1 + len(numbers)}I", command + SETTER, *numbers))
+
+
 def rings(interface: str, ask: Ask = ask) -> dict[str, int] | None:
     """Return how many packets the rings hold and could hold."""
     found = numbers(interface, RINGS, 8, ask)
@@ -52,16 +59,41 @@ def rings(interface: str, ask: Ask = ask) -> dict[str, int] | None:
     return {"rx_packets": rx, "rx_packets_max": rx_max, "tx_packets": tx, "tx_packets_max": tx_max}
 
 
+def set_rings(interface: str, rx_packets: int, tx_packets: int, ask: Ask = ask) -> None:
+    """Set how many packets the rings hold. Raises OSError."""
+    now = _known(interface, RINGS, 8, ask)
+    change(interface, RINGS, [*now[:4], rx_packets, *now[5:7], tx_packets], ask)
+
+
 def pause(interface: str, ask: Ask = ask) -> dict[str, bool] | None:
     """Return whether pause frames are negotiated, obeyed and sent."""
     found = numbers(interface, PAUSE, 3, ask)
     return None if found is None else dict(zip(("autonegotiate", "rx", "tx"), map(bool, found), strict=True))
 
 
+def set_pause(interface: str, autonegotiate: bool, rx: bool, tx: bool, ask: Ask = ask) -> None:
+    """Set whether pause frames are negotiated, obeyed and sent. Raises OSError."""
+    change(interface, PAUSE, [autonegotiate, rx, tx], ask)
+
+
 def energy_efficient(interface: str, ask: Ask = ask) -> bool | None:
     """Return whether Energy-Efficient Ethernet is on."""
     found = numbers(interface, EEE, 9, ask)
     return None if found is None else bool(found[4])
+
+
+def set_energy_efficient(interface: str, enabled: bool, ask: Ask = ask) -> None:
+    """Switch Energy-Efficient Ethernet on or off. Raises OSError."""
+    now = _known(interface, EEE, 9, ask)
+    change(interface, EEE, [*now[:4], enabled, *now[5:]], ask)
+
+
+def _known(interface: str, command: int, count: int, ask: Ask) -> tuple[int, ...]:
+    """Return the numbers of which some are to be set."""
+    found = numbers(interface, command, count, ask)
+    if found is None:
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    return found
 
 
 def versions(interface: str, ask: Ask = ask) -> dict[str, str | None]:

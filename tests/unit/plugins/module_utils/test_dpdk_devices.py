@@ -137,3 +137,14 @@ def test_a_node_that_is_not_known(tmp_path: Path, text: str) -> None:
 
 def test_a_machine_without_pci(tmp_path: Path) -> None:
     assert _dpdk_devices.read_devices(str(tmp_path), RELEASE) == []
+
+
+def test_a_device_and_its_virtual_function_have_their_own_interfaces(tmp_path: Path) -> None:
+    function = "0000:41:02.0"
+    nic(tmp_path)
+    nic(tmp_path, function)
+    files = {f"{PCI}/{NIC}/net/eth1/mtu": "1500\n", f"{PCI}/{function}/net/eth1v0/mtu": "1500\n"}
+    links = {f"{PCI}/{NIC}/virtfn0": f"../{function}", f"{PCI}/{function}/physfn": f"../{NIC}"}
+    write(tmp_path, files, links)
+    found = _dpdk_devices.read_devices(str(tmp_path), RELEASE)
+    assert [device.interfaces for device in found] == [("eth1",), ("eth1v0",)]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import errno
+import struct
 import typing as t
 
 import host_trees
@@ -64,3 +65,44 @@ def test_the_real_kernel_knows_no_such_interface(name: str) -> None:
 def test_the_real_kernel_answers_for_the_loopback() -> None:
     assert _ethtool.rings("lo") is None
     assert _ethtool.versions("lo").keys() == NOTHING.keys()
+
+
+class Driver:
+    """Keeps what was set, by the number of the request that gets it."""
+
+    def __init__(self) -> None:
+        self.has = {
+            0x10: [4096, 16, 8, 8192, 512, 2, 1, 1024],
+            0x12: [1, 1, 0],
+            0x44: [6, 4, 2, 1, 1, 1, 17, 0, 0],
+        }
+
+    def ask(self, _interface: str, request: bytes) -> bytes:
+        command, *numbers = struct.unpack(f"={len(request) // 4}I", request)
+        if command & 1:
+            self.has[command - 1] = numbers
+            return request
+        return struct.pack(f"={len(request) // 4}I", command, *self.has[command])
+
+
+def test_sets_what_is_asked_and_nothing_beside() -> None:
+    driver = Driver()
+    _ethtool.set_rings("eth0", 2048, 256, driver.ask)
+    _ethtool.set_pause("eth0", False, True, False, driver.ask)
+    _ethtool.set_energy_efficient("eth0", False, driver.ask)
+    assert driver.has == {
+        0x10: [4096, 16, 8, 8192, 2048, 2, 1, 256],
+        0x12: [0, 1, 0],
+        0x44: [6, 4, 2, 1, 0, 1, 17, 0, 0],
+    }
+
+
+def test_the_real_kernel_refuses_what_an_interface_does_not_have() -> None:
+    for setter in (
+        lambda: _ethtool.set_rings("lo", 1, 1),
+        lambda: _ethtool.set_pause("lo", False, False, False),
+        lambda: _ethtool.set_energy_efficient("lo", False),
+    ):
+        with pytest.raises(OSError, match=r"not supported|not permitted") as caught:
+            setter()
+        assert caught.value.errno in (errno.EOPNOTSUPP, errno.EPERM)
