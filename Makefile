@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 PYTEST := $(RUN) pytest
+BENCH := $(RUN) PYTHONPATH=build/collections python -m
 PLAYBOOK := $(RUN) scripts/exclusive ansible-playbook
 LINK := build/collections/ansible_collections/detnet/testbed
 
@@ -51,7 +52,11 @@ soak: $(VENV)/development ## Run the long campaigns that make test has a short r
 
 .PHONY: bench
 bench: $(VENV)/benchmarks ## Measure the switch beside its peers: table, plot, build/bench/switch.json (docs/benchmarks.md)
-	@$(RUN) python -m benchmarks.switch $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(PROFILE),--profile --only '$(PROFILE)')
+	@$(BENCH) benchmarks.switch $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ONLY),--only '$(ONLY)') $(if $(PROFILE),--profile --only '$(PROFILE)')
+
+.PHONY: bench-plan
+bench-plan: $(VENV)/controller ## Measure what the controller computes for each of 100 hosts: build/bench/planning.json
+	@$(BENCH) benchmarks.planning
 
 .PHONY: pin
 pin: ## Renew the pinned requirements from requirements/*.in

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import typing as t
+from collections.abc import Mapping
 
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _ethtool,
@@ -71,7 +72,7 @@ def read(root: str = "/", ask: _ethtool.Ask = _ethtool.ask) -> dict[str, t.Any]:
 
 def checked(document: t.Any) -> Document:
     """Return a state document. Raises StateError for what is none."""
-    if not isinstance(document, t.Mapping) or not isinstance(document.get("schema"), int):
+    if not isinstance(document, Mapping) or not isinstance(document.get("schema"), int):
         raise StateError(
             f"{str(document)[:40]!r} is not a state document; give the state that detnet.testbed.host_state returns"
         )
@@ -86,7 +87,7 @@ def volatile(state: Document) -> tuple[Setting, ...]:
 def value_at(state: t.Any, setting: t.Iterable[str]) -> t.Any:
     """Return a setting's value, None where there is none."""
     for key in setting:
-        state = state.get(key) if isinstance(state, t.Mapping) else None
+        state = state.get(key) if isinstance(state, Mapping) else None
     return state
 
 
@@ -95,22 +96,25 @@ def settings(state: Document, without: t.Iterable[Setting] = ()) -> dict[Setting
     patterns: dict[str, list[Setting]] = {}  # by their last key, for there are thousands of settings
     for pattern in without:
         patterns.setdefault(pattern[-1], []).append(pattern)
+    leaves: list[tuple[Setting, t.Any]] = []
+    _collect((), state, leaves)
     return {
         setting: value
-        for setting, value in _leaves((), state)
+        for setting, value in leaves
         if value not in EMPTY
         and not any(_matches(setting, pattern) for pattern in patterns.get(setting[-1], ()))
     }
 
 
-def _leaves(path: Setting, value: t.Any) -> t.Iterator[tuple[Setting, t.Any]]:
+def _collect(path: Setting, value: t.Any, leaves: list[tuple[Setting, t.Any]]) -> None:
+    """Add the settings below a path; a list is filled because thousands of nested generators take long."""
     if path == COMMAND_LINE and isinstance(value, list):
         value = _by_name(value)
-    if isinstance(value, t.Mapping) and path[-2:-1] != (PER_CPU,):
-        for key in value:
-            yield from _leaves((*path, str(key)), value[key])
+    if isinstance(value, Mapping) and path[-2:-1] != (PER_CPU,):
+        for key, below in value.items():
+            _collect((*path, str(key)), below, leaves)
     else:
-        yield path, value
+        leaves.append((path, value))
 
 
 def _by_name(line: t.Sequence[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from collections.abc import Mapping
 
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _cpu_list,
@@ -48,7 +49,7 @@ def differences(wanted: t.Any, state: Document) -> list[Row]:
 
     Raises WantedError, and StateError for what is no state document.
     """
-    if not isinstance(wanted, t.Mapping):
+    if not isinstance(wanted, Mapping):
         raise WantedError(f"what is wanted is {str(wanted)[:40]!r}; give a dict with the keys of the state")
     return list(_walk((), wanted, checked(state), state))
 
@@ -60,7 +61,7 @@ def _walk(path: Setting, wanted: t.Any, real: t.Any, state: Document) -> t.Itera
         yield from _groups(path, wanted, real or {}, state)
     elif path[:-1] == IRQS:
         yield from _interrupt(path, wanted, real, state)
-    elif isinstance(wanted, t.Mapping) and (real is None or isinstance(real, t.Mapping)):
+    elif isinstance(wanted, Mapping) and (real is None or isinstance(real, Mapping)):
         for key, value in _expanded(wanted, real):
             yield from _walk((*path, key), value, real.get(key) if real else None, state)
     elif not _equal(path, wanted, real):
@@ -75,7 +76,7 @@ def _expanded(wanted: t.Mapping[t.Any, t.Any], real: t.Any) -> t.Iterator[tuple[
     """Yield what is wanted of each key, * replaced by the keys that are there and not named."""
     named = {str(key): value for key, value in wanted.items()}  # YAML has numbers as keys
     rest = named.pop(ANY, None)
-    if rest is not None and isinstance(real, t.Mapping):
+    if rest is not None and isinstance(real, Mapping):
         named.update({key: rest for key in real if key not in named})
     yield from sorted(named.items(), key=lambda item: files.natural(item[0]))
 
@@ -131,7 +132,7 @@ def _line(wanted: t.Any, real: t.Sequence[str]) -> t.Iterator[Row]:
 
 def _groups(path: Setting, wanted: t.Any, real: t.Mapping[str, str], state: Document) -> t.Iterator[Row]:
     """Compare what each CPU has: {"performance": "2-7"}, of which the other CPUs may have anything."""
-    if not isinstance(wanted, t.Mapping):
+    if not isinstance(wanted, Mapping):
         raise WantedError(f"{'.'.join(path)} is wanted as {wanted!r}; give a dict from value to list of CPUs")
     has = {value: _parsed(cpus) for value, cpus in real.items()}
     for value, listed in sorted(((str(key), cpus) for key, cpus in wanted.items()), key=lambda item: item[0]):
@@ -146,11 +147,11 @@ def _groups(path: Setting, wanted: t.Any, real: t.Mapping[str, str], state: Docu
 def _interrupt(path: Setting, wanted: t.Any, real: t.Any, state: Document) -> t.Iterator[Row]:
     """Compare where an interrupt may go and goes: both must be within what is wanted."""
     label = path[-1]
-    if not isinstance(wanted, t.Mapping) or not wanted or not wanted.keys() <= AFFINITIES.keys():
+    if not isinstance(wanted, Mapping) or not wanted or not wanted.keys() <= AFFINITIES.keys():
         raise WantedError(
             f"{'.'.join(path)} is wanted as {wanted!r}; give a dict of {' and '.join(AFFINITIES)}"
         )
-    if not isinstance(real, t.Mapping):
+    if not isinstance(real, Mapping):
         allowed = {_shown((*path, key), wanted[key]) for key in wanted}
         yield _row(f"irq {label}", ", ".join(sorted(allowed)), None, "nothing listens to such an interrupt")
         return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import typing as t
+from collections.abc import Mapping
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _state_kernel
 from ansible_collections.detnet.testbed.plugins.module_utils._host_state import (
@@ -18,8 +19,10 @@ from ansible_collections.detnet.testbed.plugins.module_utils._host_state import 
     value_at,
 )
 
-# Interrupts of drivers that leave their placing to the kernel: one for each CPU, none of them movable.
-MANAGED = re.compile(r"(nvme\d+q[1-9]\d*|virtio\d+-req\.\d+|(megasas|mpt[23]sas)\d+-msix\d+)( #\d+)?")
+# Interrupts that only the kernel places: one for each CPU of drivers that ask for that, and those of its old clocks.
+MANAGED = re.compile(
+    r"(nvme\d+q[1-9]\d*|virtio\d+-req\.\d+|(megasas|mpt[23]sas)\d+-msix\d+|timer|hpet\d+)( #\d+)?"
+)
 MANAGED_INTERRUPT = "managed interrupt"  # how the reason begins
 MASKS = {("kernel", "isolated_cpus"): "isolcpus", ("kernel", "nohz_full_cpus"): "nohz_full"}
 # What a TuneD profile can set, too.
@@ -65,7 +68,7 @@ def missing(setting: Setting, _wanted: t.Any, real: t.Any, state: Document) -> s
         return ""
     for length, key in enumerate(setting):
         above = value_at(state, setting[:length])
-        if not isinstance(above, t.Mapping):
+        if not isinstance(above, Mapping):
             return f"{'.'.join(setting[:length])} is not there"
         if key not in above:
             return f"{'.'.join(setting[: length + 1])} is not there"

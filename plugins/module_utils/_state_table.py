@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import textwrap
 import typing as t
+from collections.abc import Mapping
 
 CELL_WIDTH = 48
 EMPTY = "-"
@@ -27,6 +28,8 @@ def table(rows: t.Sequence[t.Mapping[str, t.Any]]) -> str:
 
 
 def wrapped(text: str) -> list[str]:
+    if len(text) <= CELL_WIDTH and text.isprintable():
+        return [text]  # most are, and textwrap takes long
     # A name is left whole, so that it can be searched for.
     return textwrap.wrap(text, CELL_WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
 
@@ -35,7 +38,7 @@ def cell(value: t.Any) -> str:
     """Return a value as people write it; a dict has for each value the CPUs that have it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, t.Mapping):
+    if isinstance(value, Mapping):
         return ", ".join(f"{name} on {cpus}" for name, cpus in value.items()) or EMPTY
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value)) or EMPTY

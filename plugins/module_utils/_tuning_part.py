@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
+from collections.abc import Mapping
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list
 
@@ -64,7 +65,7 @@ def merged(one: Document, other: Document) -> dict[str, t.Any]:
     """Return the keys of both documents, those of dicts likewise."""
     found = dict(one)
     for key, value in other.items():
-        if isinstance(value, t.Mapping) and isinstance(found.get(key), t.Mapping):
+        if isinstance(value, Mapping) and isinstance(found.get(key), Mapping):
             found[key] = merged(found[key], value)
         else:
             found[key] = value
