@@ -38,8 +38,9 @@ def domain_xml(vm: Vm, accelerator: str, root: str) -> str:
     metadata = _add(domain, "metadata")
     _add(metadata, METADATA, json.dumps(vm.description, sort_keys=True))
     _add(domain, "memory", str(vm.memory_mib), unit="MiB")
-    _add_memory(domain)
+    _add_memory(domain, vm)
     _add(domain, "vcpu", str(vm.vcpus))
+    _add_placement(domain, vm)
     _add_credentials(domain, vm)
     _add_boot(domain, vm)
     _add(_add(domain, "features"), "acpi")
@@ -100,11 +101,26 @@ def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: st
     return element
 
 
-def _add_memory(domain: ET.Element) -> None:
+def _add_memory(domain: ET.Element, vm: Vm) -> None:
     # The switch maps the guest's memory: it must be shared, and in pages that DPDK likes.
     backing = _add(domain, "memoryBacking")
-    _add(backing, "hugepages")
+    pages = _add(backing, "hugepages")
+    if vm.page_size_kib is not None:
+        _add(pages, "page", size=str(vm.page_size_kib), unit="KiB")
     _add(backing, "access", mode="shared")
+
+
+def _add_placement(domain: ET.Element, vm: Vm) -> None:
+    """Say which CPUs and which node of the host the VM has; nothing where it has all of them."""
+    if vm.vcpu_cpus is not None or vm.emulator_cpus is not None:
+        tune = _add(domain, "cputune")
+        for number, cpus in enumerate(vm.vcpu_cpus or []):
+            _add(tune, "vcpupin", vcpu=str(number), cpuset=cpus)
+        if vm.emulator_cpus is not None:
+            _add(tune, "emulatorpin", cpuset=vm.emulator_cpus)
+    if vm.memory_node is not None:
+        # strict: memory of another node would be slow without anybody being told.
+        _add(_add(domain, "numatune"), "memory", mode="strict", nodeset=str(vm.memory_node))
 
 
 def _add_credentials(domain: ET.Element, vm: Vm) -> None:

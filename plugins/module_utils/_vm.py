@@ -15,6 +15,8 @@ import os
 import re
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list
+
 Description = dict[str, t.Any]  # a VM's wanted options, as JSON can carry them
 
 MAX_ID = 4094  # a VM's id is the last tag of its packets, a VLAN id
@@ -22,6 +24,7 @@ MTU = range(1280, 9001)  # the least of IPv6, RFC 8200; the most of the tagging 
 MAX_SOCKET_PATH_BYTES = 107  # sun_path without its final zero, unix(7)
 QUEUE_SIZES = (256, 512, 1024)  # what QEMU takes for a vhost-user device
 MANAGEMENT_PORT_BASE = 20000
+PLACEMENT = ("vcpu_cpus", "emulator_cpus", "memory_node", "page_size_kib")  # options that a VM may do without
 
 MULTICAST_BIT = 0x01  # of a MAC address's first byte
 LOCAL_BIT = 0x02
@@ -57,13 +60,18 @@ class Vm:
     accelerator: str = "auto"
     address_v6: str = ""  # of net0 as well: "fd20::11/64"; empty: none
     mtu: int = 1500  # of net0, in bytes
+    vcpu_cpus: list[str] | None = None  # for each vCPU its CPUs of the host, a list in the kernel's notation
+    emulator_cpus: str | None = None  # the same for QEMU's other threads
+    memory_node: int | None = None  # NUMA node of the host for its hugepages
+    page_size_kib: int | None = None  # of its hugepages; None: the host's default
 
     @property
     def description(self) -> Description:
         """Return what the domain carries as its metadata; a difference here means another VM."""
-        description = dataclasses.asdict(self)
-        del description["accelerator"]
-        return description
+        options = dataclasses.asdict(self)
+        del options["accelerator"]
+        # What is not set is not there, so that VMs of an earlier release, which had no placement, stay the same.
+        return {key: value for key, value in options.items() if value is not None}
 
     @property
     def management_port(self) -> int:
@@ -98,17 +106,30 @@ def from_params(entry: t.Mapping[str, t.Any], shared: t.Mapping[str, t.Any]) -> 
 
     Raises VmError if the entry lacks an option that an existing VM needs.
     """
-    missing = sorted(key for key, value in entry.items() if value is None)
+    missing = sorted(key for key, value in entry.items() if value is None and key not in PLACEMENT)
     if missing:
         raise VmError(f"VM {entry['name']} lacks {', '.join(missing)}; only state=absent does without")
+    written = {"mac": entry["mac"].lower()}
+    if entry.get("vcpu_cpus") is not None:
+        written["vcpu_cpus"] = [_shortest(cpus) for cpus in entry["vcpu_cpus"]]
+    if entry.get("emulator_cpus") is not None:
+        written["emulator_cpus"] = _shortest(entry["emulator_cpus"])
     return Vm(
-        **{**entry, "mac": entry["mac"].lower()},
+        **{**entry, **written},
         image=os.path.realpath(shared["image"]),
         directory=directory(shared["state_dir"], entry["id"]),
         management_address=shared["management_address"],
         ssh_authorized_key=shared["ssh_authorized_key"].strip(),
         accelerator=shared["accelerator"],
     )
+
+
+def _shortest(cpus: str) -> str:
+    """Return a list of CPUs in its shortest notation; what is no list stays, for the faults to name."""
+    try:
+        return _cpu_list.text(_cpu_list.parse(cpus))
+    except ValueError:
+        return cpus
 
 
 def problems(vms: t.Sequence[Vm]) -> list[str]:

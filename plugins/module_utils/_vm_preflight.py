@@ -14,13 +14,17 @@ import shutil
 import socket
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _vm_files
+from ansible_collections.detnet.testbed.plugins.module_utils import (
+    _cpu_list,
+    _sysfs,
+    _vm_files,
+    _vm_placement,
+)
 from ansible_collections.detnet.testbed.plugins.module_utils._accelerator import QEMU
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
 
 DISK_MIB_PER_VM = 256  # what a guest that only boots and runs experiments writes stays well below
 SERVED_TIMEOUT_S = 2.0
-PAGES = "/sys/kernel/mm/hugepages/hugepages-{kib}kB/{counter}_hugepages"
 
 
 def missing_programs() -> list[str]:
@@ -58,38 +62,19 @@ def missing_space(vms: t.Sequence[Vm]) -> list[str]:
     ]
 
 
-def page_problems(vms: t.Sequence[Vm], released_mib: int, page_kib: int, free_pages: int) -> list[str]:
-    """Return what is wrong with the hugepages for vms, if released_mib of memory are given back first.
-
-    page_kib is the size of a default hugepage in KiB, 0 if the kernel has none; free_pages is their number.
-    """
-    if not vms:
-        return []
-    if not page_kib:
-        return ["this kernel has no hugepages; boot one that has"]
-    uneven = [
-        f"VM {vm.name}: memory_mib={vm.memory_mib} is no multiple of the {page_kib} KiB of a page; round up"
-        for vm in vms
-        if vm.memory_mib * 1024 % page_kib
-    ]
-    needed = sum(-(-vm.memory_mib * 1024 // page_kib) for vm in vms)
-    free = free_pages + released_mib * 1024 // page_kib
-    if needed <= free:
-        return uneven
-    return [
-        *uneven,
-        f"VMs {', '.join(vm.name for vm in vms)} need {needed} hugepages of {page_kib} KiB, {free} are free;"
-        " raise host_tuning_hugepages_2m, or give the VMs less memory_mib",
-    ]
-
-
-def free_pages() -> tuple[int, int]:
-    """Return the size in KiB of a default hugepage (0: there are none) and how many can be claimed."""
-    with open("/proc/meminfo", encoding="ascii") as meminfo:
-        sizes = [int(line.split()[1]) for line in meminfo if line.startswith("Hugepagesize:")]
-    if not sizes:
-        return 0, 0
-    return sizes[0], _pages(sizes[0], "free") - _pages(sizes[0], "resv")
+def offline_cpus(vms: t.Iterable[Vm], root: str = "/") -> list[str]:
+    """Return a message for each list of CPUs of vms that has one which is not online."""
+    online = _sysfs.cpus(root, "sys/devices/system/cpu/online") or ""
+    has = set(_cpu_list.parse(online))
+    messages = []
+    for vm in vms:
+        for name, cpus in _vm_placement.cpus(vm).items():
+            if offline := set(cpus) - has:
+                messages.append(
+                    f"VM {vm.name}: {name} has CPU {_cpu_list.text(offline)}, and online on this host are"
+                    f" {online or 'none'}; name some of those, or bring it online"
+                )
+    return messages
 
 
 def taken_ports(vms: t.Iterable[Vm]) -> list[str]:
@@ -139,8 +124,3 @@ def _served(path: str) -> bool:
         except OSError:
             return False
     return True
-
-
-def _pages(size_kib: int, counter: str) -> int:
-    with open(PAGES.format(kib=size_kib, counter=counter), encoding="ascii") as pages:
-        return int(pages.read())

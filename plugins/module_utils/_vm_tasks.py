@@ -17,6 +17,8 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _hypervisor,
     _vm,
     _vm_files,
+    _vm_pages,
+    _vm_placement,
     _vm_preflight,
     _vm_wait,
 )
@@ -48,7 +50,7 @@ def plan(params: dict[str, t.Any], domains: dict[str, Observed]) -> list[Task]:
     """
     state, entries = params["state"], params["vms"]
     wanted = [] if state == "absent" else [_vm.from_params(entry, params) for entry in entries]
-    wrong = _vm.problems(wanted)
+    wrong = _vm.problems(wanted) + _vm_placement.problems(wanted)
     wrong += [
         f"VM {entry['name']}: a domain of this name exists that this module did not create;"
         " it is left alone, so rename one of the two"
@@ -73,13 +75,14 @@ def preflight(tasks: list[Task]) -> None:
     starting = [task.wanted for task in tasks if task.wanted and "start" in task.steps]
     # What a VM that is created anew has now, it gives back first.
     held = {task.name: task.before.description or {} for task in tasks if task.before and task.before.active}
-    released_mib = sum(held.get(vm.name, {}).get("memory_mib", 0) for vm in starting)
+    released = [held[vm.name] for vm in starting if vm.name in held]
     ports = {(had.get("management_address"), had.get("id")) for had in held.values()}
     wrong = [
         *(_vm_preflight.missing_programs() if creating or starting else []),
         *_vm_preflight.missing_image(creating),
         *_vm_preflight.missing_space(creating),
-        *_vm_preflight.page_problems(starting, released_mib, *_vm_preflight.free_pages()),
+        *_vm_preflight.offline_cpus(starting),
+        *_vm_pages.problems(starting, released, _vm_pages.read()),
         *_vm_preflight.taken_ports(vm for vm in starting if (vm.management_address, vm.id) not in ports),
         *_vm_preflight.missing_sockets(starting),
     ]

@@ -17,6 +17,8 @@ description:
     does not stop the others; the task fails at the end and names each that failed.
   - A VM whose wanted options differ from those it was created with is removed and created anew, with a fresh
     disk and its old SSH host key.
+  - A VM runs on all CPUs of its host, with memory of any NUMA node, unless its options say on which. The filter
+    P(detnet.testbed.with_cores#filter) sets them as M(detnet.testbed.core_plan) planned.
   - Domains that this module did not create are never touched.
 author:
   - The detnet.testbed authors (@detnet)
@@ -93,6 +95,33 @@ options:
         type: int
         choices: [256, 512, 1024]
         default: 1024
+      vcpu_cpus:
+        description:
+          - For each virtual processor the CPUs of the host on which it runs, a list in the kernel's notation
+            such as V(4) or V(4-5,8). All are online, and no two VMs have the same.
+          - Without it, all run on any CPU.
+        type: list
+        elements: str
+        version_added: 0.3.0
+      emulator_cpus:
+        description:
+          - CPUs of the host for the other threads of QEMU, a list in the kernel's notation.
+          - Without it, these run on any CPU.
+        type: str
+        version_added: 0.3.0
+      memory_node:
+        description:
+          - NUMA node of the host from which all memory of the VM comes.
+          - Without it, memory comes from any node.
+        type: int
+        version_added: 0.3.0
+      page_size_kib:
+        description:
+          - Size in KiB of the hugepages that the memory is made of, such as V(1048576). A hugetlbfs of this size
+            was mounted when libvirt started.
+          - Without it, the host's default size.
+        type: int
+        version_added: 0.3.0
   state:
     description:
       - V(present) VMs are created, and left running or stopped as they are.
@@ -146,6 +175,7 @@ requirements:
 notes:
   - Run the task as root.
 seealso:
+  - module: detnet.testbed.core_plan
   - module: detnet.testbed.vm_info
   - module: detnet.testbed.switch_port
 """
@@ -173,6 +203,25 @@ EXAMPLES = r"""
     management_address: 127.0.0.11
     ssh_authorized_key: "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
     wait_for: ssh
+
+- name: Start a VM whose processors and memory are its own
+  detnet.testbed.vm:
+    vms:
+      - id: 3
+        name: alpha-vm-03
+        memory_mib: 4096
+        vcpus: 2
+        mac: 02:8e:d3:f6:a1:03
+        address: 10.20.0.13/24
+        socket: /run/detnet-testbed/alpha/vhost/vm-03.sock
+        vcpu_cpus: ["4", "5"]
+        emulator_cpus: 0-1
+        memory_node: 0
+        page_size_kib: 1048576
+    image: /var/cache/detnet-testbed/images/current
+    state_dir: /var/lib/detnet-testbed/alpha/vms
+    management_address: 127.0.0.11
+    ssh_authorized_key: "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
 
 - name: Remove a VM with its disk and keys
   detnet.testbed.vm:
@@ -251,6 +300,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "socket": {"type": "path"},
             "socket_server": {"type": "str", "choices": ["switch", "qemu"], "default": "switch"},
             "queue_size": {"type": "int", "choices": [256, 512, 1024], "default": 1024},
+            "vcpu_cpus": {"type": "list", "elements": "str"},
+            "emulator_cpus": {"type": "str"},
+            "memory_node": {"type": "int"},
+            "page_size_kib": {"type": "int"},
         },
     },
     "state": {"type": "str", "choices": ["present", "running", "stopped", "absent"], "default": "running"},

@@ -31,6 +31,9 @@ VM = Vm(
     ssh_authorized_key='ssh-ed25519 AAAA "<&me>"',
 )
 QEMU_SERVES = dataclasses.replace(VM, socket_server="qemu")
+PLACED = dataclasses.replace(
+    VM, vcpu_cpus=["4", "5-6"], emulator_cpus="0-1,8", memory_node=1, page_size_kib=1048576
+)
 QEMU = _domain_xml.QEMU
 VIRT_AA_HELPER = "/usr/lib/libvirt/virt-aa-helper"
 
@@ -79,6 +82,45 @@ def test_has(path: str, attributes: dict[str, str]) -> None:
     element = domain().find(path)
     assert element is not None
     assert element.attrib == attributes
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes"),
+    [
+        pytest.param(
+            "cputune/vcpupin",
+            [{"vcpu": "0", "cpuset": "4"}, {"vcpu": "1", "cpuset": "5-6"}],
+            id="each-vcpu-on-its-cpus",
+        ),
+        pytest.param("cputune/emulatorpin", [{"cpuset": "0-1,8"}], id="the-emulator-on-its-own"),
+        pytest.param("numatune/memory", [{"mode": "strict", "nodeset": "1"}], id="memory-of-one-node-only"),
+        pytest.param(
+            "memoryBacking/hugepages/page", [{"size": "1048576", "unit": "KiB"}], id="pages-of-one-size"
+        ),
+    ],
+)
+def test_place_of_a_vm(path: str, attributes: list[dict[str, str]]) -> None:
+    assert [element.attrib for element in domain(PLACED).findall(path)] == attributes
+
+
+@pytest.mark.parametrize(
+    ("option", "adds"),
+    [
+        pytest.param("vcpu_cpus", {"cputune", "vcpupin"}, id="vcpus"),
+        pytest.param("emulator_cpus", {"cputune", "emulatorpin"}, id="emulator"),
+        pytest.param("memory_node", {"numatune"}, id="node"),
+        pytest.param("page_size_kib", {"page"}, id="page-size"),
+    ],
+)
+def test_each_part_of_the_place_may_be_given_alone(option: str, adds: set[str]) -> None:
+    vm = dataclasses.replace(VM, **{option: getattr(PLACED, option)})
+    assert {element.tag for element in domain(vm).iter()} - {
+        element.tag for element in domain().iter()
+    } == adds
+
+
+def test_a_vm_without_a_place_has_all_cpus_and_pages_of_the_default_size() -> None:
+    assert {"cputune", "numatune", "page"}.isdisjoint(element.tag for element in domain().iter())
 
 
 def test_the_switch_may_be_the_client() -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import typing as t
 
 import pytest
@@ -194,6 +195,37 @@ def test_management_is_derived() -> None:
     assert VM.management_port == 20001
     assert VM.management_mac == "06:00:00:00:00:01"
     assert dataclasses.replace(VM, mac="06:00:00:00:00:01").management_mac == "02:00:00:00:00:01"
+
+
+def test_a_vm_without_a_place_is_described_as_before_there_were_places() -> None:
+    assert not set(_vm.PLACEMENT).intersection(VM.description)
+
+
+def test_a_place_is_part_of_the_description_as_json_carries_it() -> None:
+    place = {"vcpu_cpus": ["4"], "emulator_cpus": "0-1", "memory_node": 0, "page_size_kib": 2048}
+    description = dataclasses.replace(VM, **place).description  # type: ignore[arg-type]
+    assert json.loads(json.dumps(description)) == description == {**VM.description, **place}
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        pytest.param({"vcpu_cpus": ["5, 4"], "emulator_cpus": "0,1,2"},
+                     {"vcpu_cpus": ["4-5"], "emulator_cpus": "0-2"}, id="shortest-notation"),
+        pytest.param({"vcpu_cpus": ["x"], "emulator_cpus": "3-2"},
+                     {"vcpu_cpus": ["x"], "emulator_cpus": "3-2"}, id="what-is-no-list-is-kept-for-the-message"),
+        pytest.param({"vcpu_cpus": None, "emulator_cpus": None, "memory_node": None, "page_size_kib": None},
+                     {}, id="unset"),
+    ],
+)  # fmt: skip
+def test_one_place_has_one_description(given: dict[str, t.Any], kept: dict[str, t.Any]) -> None:
+    options = {field.name: getattr(VM, field.name) for field in dataclasses.fields(VM)}
+    shared = {
+        key: options.pop(key) for key in ("image", "management_address", "ssh_authorized_key", "accelerator")
+    }
+    del options["directory"]
+    vm = _vm.from_params({**options, **given}, {**shared, "state_dir": "/state"})
+    assert vm.description == {**VM.description, **kept}
 
 
 def test_an_existing_vm_needs_all_options() -> None:

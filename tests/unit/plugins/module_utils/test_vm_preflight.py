@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
+from pathlib import Path
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _vm_preflight
@@ -15,24 +17,38 @@ VM = Vm(1, "a-vm-01", 256, 1, "", "", "/s", "switch", 1024, "/i", "/d/vm-01", "1
 SMALL = dataclasses.replace(VM, name="a-vm-02", memory_mib=2)
 
 
+@pytest.fixture
+def root(tmp_path: Path) -> str:
+    """A machine of which the CPUs 0 to 2 and 4 are online."""
+    (tmp_path / "sys/devices/system/cpu").mkdir(parents=True)
+    (tmp_path / "sys/devices/system/cpu/online").write_text("0-2,4\n")
+    return str(tmp_path)
+
+
 @pytest.mark.parametrize(
-    ("vms", "released_mib", "page_kib", "free", "says"),
+    ("place", "says"),
     [
-        pytest.param([], 0, 0, 0, [], id="no-vm-needs-no-page"),
-        pytest.param([VM], 0, 2048, 128, [], id="exactly-enough"),
-        pytest.param(
-            [VM], 0, 2048, 127, ["VMs a-vm-01 need 128 hugepages of 2048 KiB, 127 are free"], id="one-too-few"
-        ),
-        pytest.param([VM], 256, 2048, 0, [], id="a-replaced-vm-gives-back-first"),
-        pytest.param([VM, SMALL], 0, 2048, 128, ["VMs a-vm-01, a-vm-02 need 129"], id="all-together"),
-        pytest.param([VM], 0, 0, 0, ["this kernel has no hugepages"], id="no-hugepages"),
-        pytest.param([VM], 0, 1048576, 1, ["memory_mib=256 is no multiple"], id="part-of-a-page"),
+        pytest.param({}, None, id="a-vm-without-a-place"),
+        pytest.param({"vcpu_cpus": ["4"], "emulator_cpus": "0-2"}, None, id="all-online"),
+        pytest.param({"vcpu_cpus": ["3"]}, "vcpu_cpus[0] has CPU 3, and online", id="offline"),
+        pytest.param({"vcpu_cpus": ["2-9"]}, "vcpu_cpus[0] has CPU 3,5-9, and online", id="partly-unknown"),
+        pytest.param({"emulator_cpus": "8"}, "emulator_cpus has CPU 8, and online", id="of-the-emulator"),
     ],
 )
-def test_hugepages(vms: list[Vm], released_mib: int, page_kib: int, free: int, says: list[str]) -> None:
-    problems = _vm_preflight.page_problems(vms, released_mib, page_kib, free)
-    assert len(problems) == len(says)
-    assert all(part in problem for part, problem in zip(says, problems, strict=True))
+def test_a_cpu_that_is_not_online_is_named(root: str, place: dict[str, t.Any], says: str | None) -> None:
+    problems = _vm_preflight.offline_cpus([SMALL, dataclasses.replace(VM, **place)], root)
+    if says is None:
+        assert problems == []
+    else:
+        (problem,) = problems
+        assert problem == (
+            f"VM a-vm-01: {says} on this host are 0-2,4; name some of those, or bring it online"
+        )
+
+
+def test_a_machine_that_tells_of_no_cpu_has_none(tmp_path: Path) -> None:
+    (problem,) = _vm_preflight.offline_cpus([dataclasses.replace(VM, vcpu_cpus=["0"])], str(tmp_path))
+    assert "online on this host are none" in problem
 
 
 def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

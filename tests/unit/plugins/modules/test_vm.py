@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 import threading
@@ -16,7 +17,12 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from ansible_collections.detnet.testbed.plugins.module_utils import _hypervisor, _vm_files, _vm_preflight
+from ansible_collections.detnet.testbed.plugins.module_utils import (
+    _hypervisor,
+    _vm_files,
+    _vm_pages,
+)
+from ansible_collections.detnet.testbed.plugins.module_utils._hugepages import Pages
 from ansible_collections.detnet.testbed.plugins.modules import vm, vm_info
 
 RUNNING, PAUSED, SHUTOFF, CRASHED, PMSUSPENDED = 1, 3, 5, 6, 7
@@ -152,7 +158,8 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Path]
     for vm_id, listener in enumerate(listeners, start=1):
         listener.bind(str(tmp_path / f"{vm_id}"))
         listener.listen()
-    monkeypatch.setattr(_vm_preflight, "free_pages", lambda: (2048, 512))
+    host = _vm_pages.HostPages(2048, [Pages(0, 2048, 512, 512, 0)], {}, {2048})
+    monkeypatch.setattr(_vm_pages, "read", lambda: host)
     monkeypatch.setattr(_vm_files, "LIBVIRT_LOGS", str(tmp_path / "log"))
     yield tmp_path
     for listener in listeners:
@@ -352,6 +359,48 @@ def test_refuses_a_machine_before_any_change(
         result = task(check_mode=check_mode)
         assert result["failed"]
         assert says in result["msg"]
+    assert libvirt.changes == []
+    assert not (machine / "state").exists()
+
+
+ONLINE = f"{min(os.sched_getaffinity(0))}"
+
+
+def test_another_place_is_another_vm(task: t.Callable[..., Result], libvirt: MemoryLibvirt) -> None:
+    task()
+    place = {"vcpu_cpus": [ONLINE], "emulator_cpus": ONLINE, "memory_node": 0, "page_size_kib": 2048}
+    result = task(place)
+    assert libvirt.changes == ["destroy a-vm-01", "undefine a-vm-01", "define a-vm-01", "start a-vm-01"]
+    before, after = (result["diff"][when]["a-vm-01"] for when in ("before", "after"))
+    assert {key: after[key] for key in after if key not in before} == place
+    assert not task(place)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        pytest.param({"vcpu_cpus": ["0", "1"]}, "vcpu_cpus has 2 lists for vcpus=1", id="lists-unlike-vcpus"),
+        pytest.param({"vcpu_cpus": ["0-"]}, "vcpu_cpus[0] is no list of CPUs: '0-'", id="malformed-list"),
+        pytest.param({"vcpu_cpus": ["8191"]}, "vcpu_cpus[0] has CPU 8191, and online", id="no-such-cpu"),
+        pytest.param({"memory_node": 7}, "memory_node=7 is no NUMA node of this host", id="no-such-node"),
+        pytest.param(
+            {"page_size_kib": 4}, "page_size_kib=4 is no size of this host's", id="no-such-page-size"
+        ),
+        pytest.param(
+            {"memory_node": 0, "memory_mib": 1026},
+            "VMs a-vm-01 need 513 hugepages of 2048 KiB on node 0, 512 are free",
+            id="too-few-pages-on-the-node",
+        ),
+    ],
+)
+def test_refuses_a_place_before_any_change(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, place: dict[str, t.Any], says: str
+) -> None:
+    for check_mode in (True, False):
+        result = task(place, check_mode=check_mode)
+        assert result["failed"]
+        assert says in result["msg"]
+        assert "a-vm-01" in result["msg"]
     assert libvirt.changes == []
     assert not (machine / "state").exists()
 
