@@ -36,7 +36,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(about)'s keys, then C(hosts) with C(fingerprint), C(summary) and C(state) of each end host, C(journey), C(udp), C(rtt_us), C(ping), C(burst) and C(rules).
+    - C(about)'s keys, then C(hosts) with C(fingerprint), C(summary) and C(state) of each end host,
+      then C(journey), C(udp), C(rtt_us), C(ping), C(burst) and C(rules).
     - C(journey) is empty, and C(journey_fault) says why, where the captures do not show it.
   type: dict
 """

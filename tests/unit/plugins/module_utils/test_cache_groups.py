@@ -35,7 +35,8 @@ def row(group: str, cpus: str, ways: int) -> dict[str, t.Any]:
     return {"group": group, "cpus": cpus, "ways": ways}
 
 
-def plan(rows: list[dict[str, t.Any]], cache: Cache = CACHE, there: Groups = NOBODY) -> Groups:
+def plan(rows: list[dict[str, t.Any]], cache: Cache = CACHE, there: Groups | None = None) -> Groups:
+    there = there or NOBODY
     return planned(wanted(rows, ONLINE), cache, there["/"].masks, there)
 
 
