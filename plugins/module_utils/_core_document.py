@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A core plan's request from a module's options, and the plan as its result."""
+"""A core plan's request from a module's options, the plan as its result, and the plan of such a result."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from ansible_collections.detnet.testbed.plugins.module_utils._core_pool import C
 from ansible_collections.detnet.testbed.plugins.module_utils._core_request import (
     EMULATORS,
     HOUSEKEEPING,
+    SWITCH_CONTROL,
+    SWITCH_WORKERS,
     PlanError,
     Request,
     Vm,
@@ -90,3 +92,50 @@ def _vm_document(vm: PlacedVm) -> Document:
         "emulator": list(vm.emulator),
         "io_threads": [list(cpus) for cpus in vm.io_threads],
     }
+
+
+def plan_of(document: Document) -> Plan:
+    """Return a plan from what plan_document made of it. Raises KeyError, TypeError or AttributeError for others."""
+    switch, vms = document["switch"], [_vm_of(vm) for vm in document["vms"]]
+    return Plan(
+        owners=_owners_of(document, vms),
+        switch_control=tuple(switch["control"]),
+        switch_workers=tuple(switch["workers"]),
+        switch_memory_node=switch["memory_node"],
+        vms=tuple(vms),
+        isolated=tuple(document["isolated"]),
+        hugepages=_hugepages_of(document),
+    )
+
+
+def _vm_of(document: Document) -> PlacedVm:
+    return PlacedVm(
+        **{
+            **document,
+            "vcpus": tuple(document["vcpus"]),
+            "emulator": tuple(document["emulator"]),
+            "io_threads": tuple(map(tuple, document["io_threads"])),
+        }
+    )
+
+
+def _owners_of(document: Document, vms: t.Iterable[PlacedVm]) -> dict[int, str]:
+    # Housekeeping comes last, because whoever has no CPU of its own runs there.
+    lists = [
+        *((vm.owner, vm.vcpus) for vm in vms),
+        (SWITCH_WORKERS, document["switch"]["workers"]),
+        (SWITCH_CONTROL, document["switch"]["control"]),
+        (EMULATORS, document["emulators"]),
+        (CorePool.EMPTY, document["empty"]),
+        (SPARE, document["spare"]),
+        (HOUSEKEEPING, document["housekeeping"]),
+    ]
+    owners = {cpu: owner for owner, cpus in lists for cpu in cpus}
+    return dict(sorted(owners.items()))
+
+
+def _hugepages_of(document: Document) -> dict[int, dict[int, int]]:
+    pages: dict[int, dict[int, int]] = {}
+    for row in document["hugepages"]:
+        pages.setdefault(row["node"], {})[row["page_size_kib"]] = row["pages"]
+    return pages

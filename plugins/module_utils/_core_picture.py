@@ -31,45 +31,54 @@ SYMBOLS = {
 WIDTH = 100
 INDENT = 4
 
+Core = tuple[int, ...]  # its threads
+
 
 def picture(topology: Topology, plan: Plan) -> str:
     """Return the picture, with a line for each last cache and a legend of what is in it."""
     lines: list[str] = []
     for node in sorted(topology.nodes):
-        lines.append(_node_line(topology, plan, node))
-        caches = sorted({cpu.l3 for cpu in topology.on_node(node)})
-        for cache in caches:
-            lines += _cache_lines(topology, plan, node, cache)
+        lines.append(node_title(topology, plan, node))
+        for cores in caches(topology, node):
+            lines += _cache_lines(plan, cores)
     if topology.offline:
         lines.append(f"offline: {', '.join(map(str, topology.offline))}")
     return "\n".join([*lines, _legend(plan)])
 
 
-def _node_line(topology: Topology, plan: Plan, node: int) -> str:
+def node_title(topology: Topology, plan: Plan, node: int) -> str:
+    """Return a node's memory, and the hugepages that the plan needs there."""
     pages = [f"{count} pages of {size // MIB} MiB" for size, count in plan.hugepages.get(node, {}).items()]
     return ", ".join([f"node {node}: {topology.nodes[node].memory_mib} MiB", *pages])
 
 
-def _cache_lines(topology: Topology, plan: Plan, node: int, cache: int) -> list[str]:
-    cpus = [cpu for cpu in topology.on_node(node) if cpu.l3 == cache]
-    cores = sorted({cpu.siblings for cpu in cpus})
+def caches(topology: Topology, node: int) -> list[list[Core]]:
+    """Return the cores of a node, those behind one last cache together."""
+    behind: dict[int, set[Core]] = {}
+    for cpu in topology.on_node(node):
+        behind.setdefault(cpu.l3, set()).add(cpu.siblings)
+    return [sorted(behind[cache]) for cache in sorted(behind)]
+
+
+def symbol(owner: str) -> str:
+    """Return what stands for an owner beside its CPU."""
+    return SYMBOLS.get(owner) or owner.replace("VM ", "v")
+
+
+def _cache_lines(plan: Plan, cores: t.Iterable[Core]) -> list[str]:
     cells = ["\N{NO-BREAK SPACE}".join(_threads(plan, core)) for core in cores]
     margin = " " * INDENT
     wrapped = textwrap.wrap(" | ".join(cells), WIDTH, initial_indent=margin, subsequent_indent=margin)
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in wrapped]
 
 
-def _threads(plan: Plan, core: t.Iterable[int]) -> t.Iterator[str]:
-    return itertools.chain.from_iterable((str(cpu), _symbol(plan.owners[cpu])) for cpu in core)
-
-
-def _symbol(owner: str) -> str:
-    return SYMBOLS.get(owner) or owner.replace("VM ", "v")
+def _threads(plan: Plan, core: Core) -> t.Iterator[str]:
+    return itertools.chain.from_iterable((str(cpu), symbol(plan.owners[cpu])) for cpu in core)
 
 
 def _legend(plan: Plan) -> str:
     there = dict.fromkeys(plan.owners.values())
-    named = [f"{symbol} {owner}" for owner, symbol in SYMBOLS.items() if owner in there]
+    named = [f"{sign} {owner}" for owner, sign in SYMBOLS.items() if owner in there]
     if any(owner.startswith("VM ") for owner in there):
         named.append("vN VM N")
     return "a core has its threads side by side; " + ", ".join(named)

@@ -27,6 +27,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._core_request impor
     Vm,
     check,
     is_latency,
+    vm_owner,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._topology import Topology
 
@@ -45,6 +46,10 @@ class PlacedVm:
     memory_node: int
     page_size_kib: int
     pages: int
+
+    @property
+    def owner(self) -> str:
+        return vm_owner(self.vm)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -321,7 +326,7 @@ class _Planner:
             needed = sum(size * count for size, count in sizes.items()) // MIB
             there = self.topology.nodes[node].memory_mib
             if needed + self.request.memory_reserve_mib > there:
-                users = [f"VM {vm.vm}" for vm in plan.vms if vm.memory_node == node and vm.pages]
+                users = [vm.owner for vm in plan.vms if vm.memory_node == node and vm.pages]
                 if plan.switch_memory_node == node and self.request.switch_memory_mib:
                     users.insert(0, SWITCH_WORKERS)
                 faults.append(

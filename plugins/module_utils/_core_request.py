@@ -44,7 +44,7 @@ class Vm:
 
     @property
     def owner(self) -> str:
-        return f"VM {self.vm}"
+        return vm_owner(self.vm)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +181,10 @@ def _sibling_faults(topology: Topology, request: Request, owners: dict[int, str]
                 f"CPU {cpu} for {owner} and CPU {sibling} for {other} are threads of one core; "
                 f"name CPUs of two cores, or set siblings to {'same_owner' if other == owner else 'any'}"
             )
+
+
+def vm_owner(vm: int) -> str:
+    return f"VM {vm}"
 
 
 def is_latency(owner: str) -> bool:
