@@ -17,11 +17,13 @@ SYSCTLS = (
     "kernel.hung_task_timeout_secs",
     "kernel.nmi_watchdog",
     "kernel.numa_balancing",
+    "kernel.printk",
     "kernel.sched_rt_runtime_us",
     "kernel.timer_migration",
     "kernel.watchdog",
     "net.core.busy_poll",
     "net.core.busy_read",
+    "net.ipv4.tcp_fastopen",
     "vm.dirty_background_ratio",
     "vm.dirty_ratio",
     "vm.stat_interval",
@@ -38,8 +40,14 @@ def read(root: str = "/") -> dict[str, t.Any]:
         "nohz_full_cpus": files.cpus(root, f"{CPU}/nohz_full"),
         "watchdog_cpus": files.cpus(root, "proc/sys/kernel/watchdog_cpumask"),
         "clocksource": files.word(root, CLOCK),
-        "sysctls": {name: files.number(root, f"proc/sys/{name.replace('.', '/')}") for name in SYSCTLS},
+        "sysctls": {name: sysctl(root, name) for name in SYSCTLS},
     }
+
+
+def sysctl(root: str, name: str) -> int | str | None:
+    """Return a setting's number, or its numbers as a text."""
+    words = (files.text(root, f"proc/sys/{name.replace('.', '/')}") or "").split()
+    return int(words[0]) if len(words) == 1 and files.INTEGER.fullmatch(words[0]) else " ".join(words) or None
 
 
 def values_of(line: t.Iterable[str], name: str) -> list[str]:

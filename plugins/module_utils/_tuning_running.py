@@ -109,7 +109,7 @@ def machine_check(interval_s: int | None, state: Document) -> Part:
     return part
 
 
-def sysctls(wanted: t.Mapping[str, int], state: Document) -> Part:
+def sysctls(wanted: t.Mapping[str, int | str], state: Document) -> Part:
     part = Part()
     for name, value in wanted.items():
         if name not in _state_kernel.SYSCTLS:
@@ -122,7 +122,7 @@ def sysctls(wanted: t.Mapping[str, int], state: Document) -> Part:
         else:
             path = f"/proc/sys/{name.replace('.', '/')}"
             part.values.append(Value(path, str(value), at_boot=path))
-            part.add(Part(wanted=nested(("kernel", "sysctls", name), int(value))))
+            part.add(Part(wanted=nested(("kernel", "sysctls", name), value)))
     return part
 
 

@@ -68,6 +68,7 @@ FILES: dict[str, str] = {
     "sys/devices/system/clocksource/clocksource0/current_clocksource": "tsc",
     "proc/sys/kernel/nmi_watchdog": "0",
     "proc/sys/kernel/numa_balancing": "0",
+    "proc/sys/kernel/printk": "4\t4\t1\t7",
     "proc/sys/kernel/sched_rt_runtime_us": "-1",
     "proc/sys/kernel/timer_migration": "0",
     "proc/sys/kernel/watchdog": "0",

@@ -41,7 +41,7 @@ OPTIONS: Document = {
     "resume_latency_us": 2,
     "run_time": True,
     "smt": True,
-    "sysctls": {"kernel.timer_migration": 1, "vm.stat_interval": 120},
+    "sysctls": {"kernel.printk": "3 1 1 7", "kernel.timer_migration": 1, "vm.stat_interval": 120},
     "transparent_hugepages": "never",
     "tsc": None,
     "turbo": None,
