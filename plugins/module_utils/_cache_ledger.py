@@ -6,17 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file
+from ansible_collections.detnet.testbed.plugins.module_utils import _ledger_file
 from ansible_collections.detnet.testbed.plugins.module_utils._resctrl import Masks
 
-VERSION = 1
-
-
-class LedgerError(Exception):
-    """The ledger cannot be read or written; the message says why and the way out."""
+WITHOUT = "restart the machine, which gives the caches back, too"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,21 +29,7 @@ class Ledger:
 
 def load(path: str) -> Ledger | None:
     """Return the ledger at path, None if there is none. Raises LedgerError."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-    except FileNotFoundError:
-        return None
-    except OSError as exc:
-        raise LedgerError(f"the ledger {path} cannot be read: {exc.strerror}; become root") from exc
-    except ValueError as exc:
-        raise LedgerError(_spoilt(path, f"it is not JSON ({exc})")) from exc
-    try:
-        if document["version"] != VERSION:
-            raise ValueError(f"its version is {document['version']!r}, this module knows {VERSION}")
-        return Ledger(bool(document["mounted"]), _masks(document["masks"]), str(document["boot_id"]))
-    except (KeyError, TypeError, AttributeError, ValueError) as exc:
-        raise LedgerError(_spoilt(path, f"it is not a ledger of this module ({exc})")) from exc
+    return _ledger_file.load(path, _ledger, WITHOUT)
 
 
 def store(path: str, ledger: Ledger) -> None:
@@ -57,21 +38,16 @@ def store(path: str, ledger: Ledger) -> None:
         resource: {str(number): f"{mask:x}" for number, mask in of_caches.items()}
         for resource, of_caches in ledger.masks.items()
     }
-    document = {"version": VERSION, "boot_id": ledger.boot_id, "mounted": ledger.mounted, "masks": masks}
-    try:
-        _durable_file.write_text(path, json.dumps(document, indent=1) + "\n")
-    except OSError as exc:
-        raise LedgerError(
-            f"the ledger {path} cannot be written: {exc.strerror}; make room, or name another place with ledger"
-        ) from exc
+    _ledger_file.store(path, {"boot_id": ledger.boot_id, "mounted": ledger.mounted, "masks": masks})
 
 
 def remove(path: str) -> None:
     """Remove the ledger. Raises LedgerError."""
-    try:
-        _durable_file.remove(path)
-    except OSError as exc:
-        raise LedgerError(f"the ledger {path} cannot be removed: {exc.strerror}; remove it") from exc
+    _ledger_file.store(path, None)
+
+
+def _ledger(document: t.Any) -> Ledger:
+    return Ledger(bool(document["mounted"]), _masks(document["masks"]), str(document["boot_id"]))
 
 
 def _masks(document: t.Any) -> Masks:
@@ -79,10 +55,3 @@ def _masks(document: t.Any) -> Masks:
         resource: {int(number): int(mask, 16) for number, mask in of_caches.items()}
         for resource, of_caches in document.items()
     }
-
-
-def _spoilt(path: str, why: str) -> str:
-    return (
-        f"the ledger {path} cannot be used: {why}; put back a good copy, or move it away and restart the machine, "
-        "which gives the caches back, too"
-    )

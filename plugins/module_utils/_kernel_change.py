@@ -14,7 +14,8 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _kernel_values,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._kernel_files import RefusedError, UnusableError
-from ansible_collections.detnet.testbed.plugins.module_utils._kernel_ledger import Ledger, LedgerError
+from ansible_collections.detnet.testbed.plugins.module_utils._kernel_ledger import Ledger
+from ansible_collections.detnet.testbed.plugins.module_utils._ledger_file import LedgerError
 
 Refused = dict[str, t.Any]
 

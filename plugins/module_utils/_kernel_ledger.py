@@ -6,16 +6,12 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file, _kernel_values
+from ansible_collections.detnet.testbed.plugins.module_utils import _kernel_values, _ledger_file
 
-VERSION = 1
-
-
-class LedgerError(Exception):
-    """The ledger cannot be read or written; the message says why and the way out."""
+WITHOUT = "restart the machine, which gives its values back, too"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,48 +43,20 @@ class Ledger:
 
 def load(path: str, boot_id: str) -> Ledger:
     """Return the ledger at path, an empty one if there is none. Raises LedgerError for what is no ledger."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-    except FileNotFoundError:
-        return Ledger()
-    except OSError as exc:
-        raise LedgerError(f"the ledger {path} cannot be read: {exc.strerror}; become root") from exc
-    except ValueError as exc:
-        raise LedgerError(_spoilt(path, f"it is not JSON ({exc})")) from exc
-    try:
-        return _ledger(document, boot_id)
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise LedgerError(_spoilt(path, f"it is not a ledger ({exc!r})")) from exc
-    except ValueError as exc:
-        raise LedgerError(_spoilt(path, str(exc))) from exc
+    return _ledger_file.load(path, functools.partial(_ledger, boot_id=boot_id), WITHOUT) or Ledger()
 
 
 def store(path: str, ledger: Ledger, boot_id: str) -> None:
     """Have the ledger on the disk; remove one with nothing in it. Raises LedgerError."""
-    document = {
-        "version": VERSION,
-        "boot_id": boot_id,
-        "values": [{"path": file, **dataclasses.asdict(entry)} for file, entry in ledger.entries.items()],
-        "refused": [
-            {"path": file, "value": value, "reason": reason}
-            for (file, value), reason in ledger.refused.items()
-        ],
-    }
-    try:
-        if ledger.entries or ledger.refused:
-            _durable_file.write_text(path, json.dumps(document, indent=1) + "\n")
-        else:
-            _durable_file.remove(path)
-    except OSError as exc:
-        raise LedgerError(
-            f"the ledger {path} cannot be written: {exc.strerror}; make room, or name another place with ledger"
-        ) from exc
+    values = [{"path": file, **dataclasses.asdict(entry)} for file, entry in ledger.entries.items()]
+    refused = [
+        {"path": file, "value": value, "reason": reason} for (file, value), reason in ledger.refused.items()
+    ]
+    document = {"boot_id": boot_id, "values": values, "refused": refused}
+    _ledger_file.store(path, document if values or refused else None)
 
 
 def _ledger(document: t.Any, boot_id: str) -> Ledger:
-    if document["version"] != VERSION:
-        raise ValueError(f"its version is {document['version']!r}, this module knows {VERSION}")
     entries = {row["path"]: Entry(_text(row["before"]), _text(row["written"])) for row in document["values"]}
     faults = [fault for path in entries if (fault := _kernel_values.path_fault(path))]
     if faults:
@@ -101,10 +69,3 @@ def _text(value: t.Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is not a text")
     return value
-
-
-def _spoilt(path: str, why: str) -> str:
-    return (
-        f"the ledger {path} cannot be used: {why}; put back a good copy, or move it away and restart the machine, "
-        f"which gives its values back, too"
-    )

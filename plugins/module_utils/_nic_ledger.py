@@ -6,21 +6,16 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import functools
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file, _state_network
-from ansible_collections.detnet.testbed.plugins.module_utils._nic_command import NicError
+from ansible_collections.detnet.testbed.plugins.module_utils import _ledger_file, _state_network
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_device import INTERFACE, Nic
 
-VERSION = 1
+WITHOUT = "give the devices back by hand with driverctl and ethtool"
 
 # A number, a truth value, or an object of texts or truth values.
 Value = t.Any
-
-
-class LedgerError(NicError):
-    """The ledger cannot be read or written."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,27 +55,12 @@ class Ledger:
 
 def load(path: str, boot_id: str) -> Ledger:
     """Return the ledger at path, an empty one if there is none. Raises LedgerError for what is no ledger."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            document = json.load(file)
-    except FileNotFoundError:
-        return Ledger()
-    except OSError as exc:
-        raise LedgerError(f"the ledger {path} cannot be read: {exc.strerror}; become root") from exc
-    except ValueError as exc:
-        raise LedgerError(_spoilt(path, f"it is not JSON ({exc})")) from exc
-    try:
-        return _ledger(document, boot_id)
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise LedgerError(_spoilt(path, f"it is not a ledger ({exc!r})")) from exc
-    except ValueError as exc:
-        raise LedgerError(_spoilt(path, str(exc))) from exc
+    return _ledger_file.load(path, functools.partial(_ledger, boot_id=boot_id), WITHOUT) or Ledger()
 
 
 def store(path: str, ledger: Ledger, boot_id: str) -> None:
     """Have the ledger on the disk; remove one with nothing in it. Raises LedgerError."""
     document = {
-        "version": VERSION,
         "boot_id": boot_id,
         "settings": [
             {
@@ -95,20 +75,10 @@ def store(path: str, ledger: Ledger, boot_id: str) -> None:
         ],
         "refused": [[*key, reason] for key, reason in ledger.refused.items()],
     }
-    try:
-        if ledger.entries or ledger.refused:
-            _durable_file.write_text(path, json.dumps(document, indent=1) + "\n")
-        else:
-            _durable_file.remove(path)
-    except OSError as exc:
-        raise LedgerError(
-            f"the ledger {path} cannot be written: {exc.strerror}; make room, or name another place with ledger"
-        ) from exc
+    _ledger_file.store(path, document if ledger.entries or ledger.refused else None)
 
 
 def _ledger(document: t.Any, boot_id: str) -> Ledger:
-    if document["version"] != VERSION:
-        raise ValueError(f"its version is {document['version']!r}, this module knows {VERSION}")
     ledger = Ledger()
     for row in document["settings"]:
         nic = _nic(row["address"], row["interface"])
@@ -128,10 +98,3 @@ def _nic(address: t.Any, interface: t.Any) -> Nic:
     if address is None and interface is None:
         raise ValueError("an entry is of no device")
     return Nic(address, interface)
-
-
-def _spoilt(path: str, why: str) -> str:
-    return (
-        f"the ledger {path} cannot be used: {why}; put back a good copy, or move it away and give the devices back by "
-        f"hand with driverctl and ethtool"
-    )

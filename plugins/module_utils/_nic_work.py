@@ -14,6 +14,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _nic_command,
     _nic_ledger,
 )
+from ansible_collections.detnet.testbed.plugins.module_utils._ledger_file import LedgerError
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_binding import Binding, VirtualFunctions
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_command import NicError
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_device import Nic
@@ -22,7 +23,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._nic_interface impo
     Pause,
     Ring,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._nic_ledger import Ledger, LedgerError, Value
+from ansible_collections.detnet.testbed.plugins.module_utils._nic_ledger import Ledger, Value
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_setting import Host, Setting, shown
 
 

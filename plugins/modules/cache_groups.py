@@ -138,7 +138,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list, _resctrl
 from ansible_collections.detnet.testbed.plugins.module_utils._cache_change import CacheGroups, Result
 from ansible_collections.detnet.testbed.plugins.module_utils._cache_groups import PREFIX, Groups, GroupsError
-from ansible_collections.detnet.testbed.plugins.module_utils._cache_ledger import LedgerError
+from ansible_collections.detnet.testbed.plugins.module_utils._ledger_file import LedgerError
 from ansible_collections.detnet.testbed.plugins.module_utils._resctrl import Group, ResctrlError
 from ansible_collections.detnet.testbed.plugins.module_utils._state_services import WHOLE_MACHINE
 

@@ -139,7 +139,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._kernel_change impo
     ValuesError,
     Wanted,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._kernel_ledger import LedgerError
+from ansible_collections.detnet.testbed.plugins.module_utils._ledger_file import LedgerError
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "values": {

@@ -186,6 +186,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.detnet.testbed.plugins.module_utils import _nic_command
+from ansible_collections.detnet.testbed.plugins.module_utils._ledger_file import LedgerError
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_boot import boot_commands, boot_values
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_change import Setter
 from ansible_collections.detnet.testbed.plugins.module_utils._nic_return import Returner
@@ -271,7 +272,7 @@ def main() -> None:
             result = Returner(work, module.check_mode).give_back(device)
         else:
             result = Setter(work).set(device, wanted, params["optional"], module.check_mode)
-    except _nic_command.NicError as exc:
+    except (_nic_command.NicError, LedgerError) as exc:
         action = f"give back {device or 'network devices'}" if returned else f"set {device}"
         module.fail_json(msg=f"Cannot {action}: {exc}")
     for warning in result.warnings:
