@@ -13,6 +13,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as fi
 
 WHOLE = "sys/kernel/mm"
 KIB = {"K": 1, "M": 1 << 10, "G": 1 << 20}
+BLOCK_BYTES = "sys/devices/system/memory/block_size_bytes"  # hexadecimal
 
 
 def read(root: str = "/") -> dict[str, t.Any]:
@@ -39,13 +40,23 @@ def nodes(root: str) -> dict[str, dict[str, t.Any]]:
     pages = _hugepages.read(root)
     return {
         str(number): {
-            "memory_mib": files.memory_mib(root, path),
+            "memory_mib": installed_mib(root, number) or files.memory_mib(root, path),
             "hugepages_by_size_kib": {
                 str(of.size_kib): {"total": of.total, "free": of.free} for of in pages if of.node == number
             },
         }
         for number, path in meminfo.items()
     }
+
+
+def installed_mib(root: str, node: int) -> int:
+    """Return the memory of a node in the kernel's blocks, 0 where it does not tell.
+
+    MemTotal is less by what the kernel itself takes, which each boot puts on another node.
+    """
+    blocks = files.numbered(root, f"{_hugepages.NODES}/node{node}", "memory")
+    size = files.text(root, BLOCK_BYTES) or ""
+    return len(blocks) * (int(size, 16) >> 20) if re.fullmatch("[0-9a-f]{1,16}", size) else 0
 
 
 def available_mib(root: str = "/") -> int | None:

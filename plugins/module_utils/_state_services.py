@@ -14,6 +14,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import _sysfs as fi
 
 PACKAGES = (
     "dpdk",
+    "driverctl",
     "irqbalance",
     "libvirt-daemon",
     "openvswitch-switch",

@@ -330,6 +330,13 @@ def test_an_interrupt_with_two_limits() -> None:
     assert rows(wanted) == [("irq 34 nvme0q3", "0, 0-1", "asked 2, effective 2", "managed interrupt")]
 
 
+@pytest.mark.parametrize("label", ["timer", "hpet0", "virtio0-req.3", "nvme0q1 #2"])
+def test_the_kernel_alone_places_its_old_clocks_and_queues(label: str) -> None:
+    state = broken(f"interrupts/irqs/{label}", {"irq": 0, "asked_cpus": "0-7", "effective_cpus": "0"})
+    row = (f"irq 0 {label}", "0-1", "asked 0-7", "managed interrupt")
+    assert rows(nested(f"interrupts/irqs/{label}", {"asked_cpus": "0-1"}), state) == [row]
+
+
 def test_an_interrupt_that_is_off_is_everywhere_right() -> None:
     state = broken("interrupts/irqs/nvme0q0/effective_cpus", "")
     assert rows(nested("interrupts/irqs/nvme0q0", WITHIN), state) == []

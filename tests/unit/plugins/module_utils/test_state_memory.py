@@ -30,6 +30,21 @@ def test_reads_the_memory(tmp_path: Path) -> None:
     assert list(state["nodes"]["0"]["hugepages_by_size_kib"]) == ["2048", "1048576"]
 
 
+@pytest.mark.parametrize(
+    ("size", "memory_mib"),
+    [
+        pytest.param("8000000", 384, id="blocks-do-not-change-with-a-boot"),
+        pytest.param("garbage", 64000, id="without-their-size-the-total-counts"),
+    ],
+)
+def test_the_memory_of_a_node(size: str, memory_mib: int, tmp_path: Path) -> None:
+    root = write_host(tmp_path)
+    blocks = {f"{NODE}/node1/memory{block}/online": "1" for block in (8, 9, 12)}
+    write(tmp_path, {"sys/devices/system/memory/block_size_bytes": size, **blocks})
+    found = _state_memory.read(root)["nodes"]
+    assert (found["0"]["memory_mib"], found["1"]["memory_mib"]) == (64000, memory_mib)
+
+
 def test_a_kernel_without_nodes_has_one(tmp_path: Path) -> None:
     pages = "sys/kernel/mm/hugepages/hugepages-2048kB"
     files = {
