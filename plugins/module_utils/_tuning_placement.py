@@ -55,7 +55,10 @@ def interrupts(home: Home, state: Document) -> Part:
             }
         },
     )
+    balanced = value_at(state, ("services", "irqbalance", "running"))
     for irq in value_at(state, ("interrupts", "irqs")).values():
+        if balanced and set(_cpu_list.parse(irq["asked_cpus"] or "")) <= set(home.housekeeping):
+            continue  # it chooses among housekeeping's CPUs, and what was chosen here it would change
         # Each boot numbers them anew.
         part.values.append(
             Value(

@@ -142,6 +142,16 @@ def test_interrupts_and_the_kernels_own_work_go_to_housekeeping(root: str) -> No
     assert "/sys/devices/system/cpu/cpu0/power/pm_qos_resume_latency_us" not in set_to
 
 
+def test_irqbalance_may_choose_among_the_cpus_of_housekeeping(root: str, tmp_path: Path) -> None:
+    write(tmp_path, {"proc/800/comm": "irqbalance", "proc/irq/33/smp_affinity_list": "1"})
+    document = planned(root)
+    moved_here = [
+        path for path in values(document) if path.startswith("/proc/irq/") and "default" not in path
+    ]
+    assert moved_here == ["/proc/irq/34/smp_affinity_list"]  # asked for CPU 2
+    assert document["wanted"]["services"]["irqbalance"]["banned_cpus"] == "2-7"
+
+
 def test_the_preference_is_set_before_the_governor_that_forbids_it(root: str) -> None:
     paths = [path.rpartition("/")[2] for path in values(planned(root)) if "/cpu3/" in path]
     assert paths.index("energy_performance_preference") < paths.index("scaling_governor")
