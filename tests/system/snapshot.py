@@ -34,6 +34,7 @@ IGNORED = (
     "/var/lib/libvirt",
 )
 KEPT_OPEN = "ssh:"  # connections to guests, which Ansible keeps open for a minute
+SOCKETS = ("/root/.local", "/ssh")  # how the folder of their sockets begins and ends
 
 
 def output(*command: str) -> str:
@@ -64,6 +65,8 @@ def files() -> list[str]:
     for top in WATCHED:
         for folder, names, leaves in os.walk(top):
             names[:] = [name for name in names if os.path.join(folder, name) not in IGNORED]
+            if folder.startswith(SOCKETS[0]) and folder.endswith(SOCKETS[1]):
+                leaves.clear()
             found += [os.path.join(folder, name) for name in (*names, *leaves)]
     return sorted(path for path in found if path not in IGNORED)
 
