@@ -172,7 +172,7 @@ def test_a_full_disk_under_the_cache_is_refused(before: Snapshot, tmp_path: Path
         *(
             pytest.param(task, marks=pytest.mark.soak)
             for task in (
-                "Reserve the pages that are missing",
+                "Set the values of the running kernel",
                 "Start the daemons that do not answer",
                 "Build the container image",
                 "Build the switches and their links",
