@@ -72,9 +72,7 @@ def faults(pages: Pages, plan: Document, topology: Document, reserve_mib: int) -
 
 def available_fault(pages: Pages, state: Document, available_mib: int | None) -> t.Iterator[str]:
     """Yield that the running kernel has not enough memory for what is missing, if nothing reserves it at boot."""
-    missing = sum(
-        size * max(count - _total(state, *key), 0) for key, count in pages.items() for size in key[1:]
-    )
+    missing = sum(size * max(count - _total(state, node, size), 0) for (node, size), count in pages.items())
     if available_mib is not None and missing // MIB > available_mib:
         yield (
             f"hugepages that are missing take {missing // MIB} MiB more, and {available_mib} MiB are available; "

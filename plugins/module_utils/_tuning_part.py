@@ -40,8 +40,15 @@ class Part:
         self.faults += other.faults
         self.wanted = merged(self.wanted, other.wanted)
 
-    def skip(self, setting: str, reason: str) -> None:
-        self.skipped.append({"setting": setting, "reason": reason})
+
+def setting(path: str, value: str, keys: t.Sequence[str], wanted: t.Any) -> Part:
+    """Return the part of one value that the next boot sets, too, and what the state's keys then lead to."""
+    return Part(values=[Value(path, value, at_boot=path)], wanted=nested(keys, wanted))
+
+
+def left_alone(name: str, reason: str) -> Part:
+    """Return the part of a setting that this host does not have."""
+    return Part(skipped=[{"setting": name, "reason": reason}])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,21 +8,26 @@ Source: Documentation/core-api/irq/irq-affinity.rst, core-api/workqueue.rst and 
 
 from __future__ import annotations
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list
+from ansible_collections.detnet.testbed.plugins.module_utils import (
+    _cpu_list,
+    _state_interrupts,
+    _state_network,
+)
 from ansible_collections.detnet.testbed.plugins.module_utils._host_state import value_at
 from ansible_collections.detnet.testbed.plugins.module_utils._tuning_part import (
     Document,
     Home,
     Part,
     Value,
+    left_alone,
     nested,
+    setting,
 )
 
-IRQ = "/proc/irq"
-WORKQUEUES = "/sys/devices/virtual/workqueue"
-INTERFACES = "/sys/class/net"
+IRQ = f"/{_state_interrupts.IRQS}"
+WORKQUEUES = f"/{_state_interrupts.WORKQUEUES}"
+INTERFACES = f"/{_state_network.INTERFACES}"
 WATCHDOG = "/proc/sys/kernel/watchdog_cpumask"
-QUEUE_FILES = {"rx": "rps_cpus", "tx": "xps_cpus"}
 
 
 def of_host(home: Home, state: Document) -> Part:
@@ -40,21 +45,9 @@ def of_host(home: Home, state: Document) -> Part:
 def interrupts(home: Home, state: Document) -> Part:
     """Move each interrupt, and those to come. Managed ones refuse, and isolcpus=managed_irq keeps them away."""
     cpus = home.housekeeping_list
-    part = Part(
-        values=[
-            Value(
-                f"{IRQ}/default_smp_affinity",
-                home.housekeeping_mask,
-                at_boot=f"{IRQ}/default_smp_affinity",
-            )
-        ],
-        wanted={
-            "interrupts": {
-                "default_cpus": cpus,
-                "irqs": {"*": {"asked_cpus": cpus, "effective_cpus": cpus}},
-            }
-        },
-    )
+    default = f"{IRQ}/default_smp_affinity"
+    part = setting(default, home.housekeeping_mask, ("interrupts", "default_cpus"), cpus)
+    part.wanted["interrupts"]["irqs"] = {"*": {"asked_cpus": cpus, "effective_cpus": cpus}}
     balanced = value_at(state, ("services", "irqbalance", "running"))
     for irq in value_at(state, ("interrupts", "irqs")).values():
         if balanced and set(_cpu_list.parse(irq["asked_cpus"] or "")) <= set(home.housekeeping):
@@ -69,28 +62,21 @@ def interrupts(home: Home, state: Document) -> Part:
 
 
 def irqbalance(home: Home, state: Document) -> Part:
-    part = Part()
-    if value_at(state, ("services", "irqbalance", "running")):
-        part.wanted = nested(("services", "irqbalance", "banned_cpus"), _cpu_list.text(home.isolated))
-    else:
-        part.skip("irqbalance", "it does not run")
-    return part
+    if not value_at(state, ("services", "irqbalance", "running")):
+        return left_alone("irqbalance", "it does not run")
+    return Part(wanted=nested(("services", "irqbalance", "banned_cpus"), _cpu_list.text(home.isolated)))
 
 
 def workqueues(home: Home, state: Document) -> Part:
     """Keep unbound work at home; workqueues with CPUs of their own in sysfs are asked, too."""
-    part = Part()
     found = value_at(state, ("interrupts",))
     if found["unbound_workqueue_cpus"] is None:
-        part.skip("workqueues", f"this kernel has no {WORKQUEUES}/cpumask")
-        return part
-    path = f"{WORKQUEUES}/cpumask"
-    part.values.append(Value(path, home.housekeeping_mask, at_boot=path))
-    part.wanted = nested(("interrupts", "unbound_workqueue_cpus"), home.housekeeping_list)
+        return left_alone("workqueues", f"this kernel has no {WORKQUEUES}/cpumask")
+    mask, cpus = home.housekeeping_mask, home.housekeeping_list
+    part = setting(f"{WORKQUEUES}/cpumask", mask, ("interrupts", "unbound_workqueue_cpus"), cpus)
     for name in found["workqueues"]:
-        path = f"{WORKQUEUES}/{name}/cpumask"
-        part.values.append(Value(path, home.housekeeping_mask, at_boot=path))
-        part.wanted["interrupts"].setdefault("workqueues", {})[name] = {"cpus": home.housekeeping_list}
+        keys = ("interrupts", "workqueues", name, "cpus")
+        part.add(setting(f"{WORKQUEUES}/{name}/cpumask", mask, keys, cpus))
     return part
 
 
@@ -98,24 +84,20 @@ def network_queues(home: Home, state: Document) -> Part:
     """Have packets handled where their interrupt is (no RPS), and queues to send by chosen for housekeeping (XPS)."""
     part = Part()
     for interface, of in value_at(state, ("network", "interfaces")).items():
-        for queue, cpus in of["queues"].items():
-            file = QUEUE_FILES[queue.partition("-")[0]]
-            if cpus[file] is None:  # one queue to send by is everybody's
-                continue
-            chosen = () if file == "rps_cpus" else home.housekeeping
-            path = f"{INTERFACES}/{interface}/queues/{queue}/{file}"
-            part.values.append(Value(path, _cpu_list.mask(chosen), at_boot=path))
-            keys = ("network", "interfaces", interface, "queues", queue, file)
-            part.add(Part(wanted=nested(keys, _cpu_list.text(chosen))))
+        for queue, files in of["queues"].items():
+            for file, real in files.items():
+                if real is None:  # one queue to send by is everybody's
+                    continue
+                chosen = () if file == _state_network.QUEUE_FILES["rx"] else home.housekeeping
+                path = f"{INTERFACES}/{interface}/queues/{queue}/{file}"
+                keys = ("network", "interfaces", interface, "queues", queue, file)
+                part.add(setting(path, _cpu_list.mask(chosen), keys, _cpu_list.text(chosen)))
     return part
 
 
 def watchdog(home: Home, state: Document) -> Part:
     """Have the watchdog's threads on housekeeping's CPUs; nohz_full does the same."""
-    part = Part()
-    if value_at(state, ("kernel", "watchdog_cpus")) is None:
-        part.skip("kernel.watchdog_cpumask", "this kernel has no watchdog of lockups")
-    else:
-        part.values.append(Value(WATCHDOG, home.housekeeping_list, at_boot=WATCHDOG))
-        part.wanted = nested(("kernel", "watchdog_cpus"), home.housekeeping_list)
-    return part
+    keys = ("kernel", "watchdog_cpus")
+    if value_at(state, keys) is None:
+        return left_alone("kernel.watchdog_cpumask", "this kernel has no watchdog of lockups")
+    return setting(WATCHDOG, home.housekeeping_list, keys, home.housekeeping_list)

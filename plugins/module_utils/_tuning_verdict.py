@@ -28,6 +28,7 @@ def verdict(tuning: Document, line: Document, state: Document, managed_accepted:
     accepted = [
         row for row in rows if managed_accepted and row["reason"].startswith(_state_reasons.MANAGED_INTERRUPT)
     ]
+    waits = waiting(tuning, line)
     return {
         "overridden": overridden,
         "wrong": [
@@ -36,8 +37,8 @@ def verdict(tuning: Document, line: Document, state: Document, managed_accepted:
             *(row for row in rows if row not in accepted),
         ],
         "accepted": accepted,
-        "waiting": waiting(tuning, line),
-        "report": list(report(tuning, accepted, waiting(tuning, line))),
+        "waiting": waits,
+        "report": list(report(tuning, accepted, waits)),
     }
 
 
