@@ -18,8 +18,10 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
 from ansible_collections.detnet.testbed.plugins.module_utils._tuning_part import (
     Document,
     Home,
+    Part,
     Value,
     merged,
+    nested,
 )
 
 # What TuneD sets in place of this role, where it runs: the rest would fail there, or is not a matter of a profile.
@@ -43,6 +45,9 @@ def tuning(
     faults += wrong
 
     part = _tuning_pages.part_of(pages, topology, state, options["hugepages_at_boot"])
+    for mount in mounts:
+        keys = ("memory", "hugetlbfs_mounts", mount["path"], "page_size_kib")
+        part.add(Part(wanted=nested(keys, mount["page_size_kib"])))
     if options["run_time"]:
         part.add(_tuning_placement.of_host(home, state))
         part.add(_tuning_running.of_host(options, home, state))

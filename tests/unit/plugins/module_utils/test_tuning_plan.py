@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 
 Document = dict[str, t.Any]
 
+MOUNTED = "hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize="
+
 OPTIONS: Document = {
     "cache": [],
     "energy_preference": "performance",
@@ -68,9 +70,9 @@ def cores(request: Request | None = None, topology: _topology.Topology | None = 
 
 @pytest.fixture
 def root(tmp_path: Path) -> str:
-    """Return the root of a host on which TuneD does not run, whose interrupts follow."""
+    """Return the root of a host on which TuneD does not run, and pages of 2 MiB are mounted."""
     root = write_host(tmp_path)
-    write(tmp_path, {"proc/700/comm": "sleep"})
+    write(tmp_path, {"proc/700/comm": "sleep", "proc/self/mounts": f"{MOUNTED}2M 0 0"})
     return root
 
 
@@ -109,6 +111,15 @@ def test_what_is_set_is_what_is_wanted(root: str, tmp_path: Path) -> None:
     moved(tmp_path)
     wrong = verdict(document, SETTLED | {"reboot_needed": True}, read(root), False)["wrong"]
     assert wrong == []
+
+
+def test_pages_that_are_not_mounted_are_wrong(root: str, tmp_path: Path) -> None:
+    document = planned(root, run_time=False)
+    assert verdict(document, waits(), read(root), False)["wrong"] == []
+    write(tmp_path, {"proc/self/mounts": ""})
+    (row,) = verdict(planned(root, run_time=False), waits(), read(root), False)["wrong"]
+    assert row["setting"] == "memory.hugetlbfs_mounts./dev/hugepages.page_size_kib"
+    assert (row["wanted"], row["real"]) == (2048, None)
 
 
 def test_the_second_plan_is_the_first(root: str) -> None:
@@ -446,7 +457,7 @@ def test_systemd_has_names_of_its_own_for_mounts(root: str) -> None:
 
 
 def test_a_mount_point_with_pages_of_another_size_is_refused(root: str, tmp_path: Path) -> None:
-    write(tmp_path, {"proc/self/mounts": "hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=1024M 0 0"})
+    write(tmp_path, {"proc/self/mounts": f"{MOUNTED}1024M 0 0"})
     assert "/dev/hugepages has pages of 1048576 KiB mounted" in planned(root)["faults"][0]
 
 
