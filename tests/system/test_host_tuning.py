@@ -104,6 +104,27 @@ def test_what_cannot_be_is_refused_before_anything_changes(
     assert not (tmp_path / "state").exists()
 
 
+def test_a_mount_point_of_something_else_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    place = tmp_path / "pages"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(place)], check=True)
+    try:
+        done = role(
+            tmp_path,
+            host_tuning_cores={"isolate": False},
+            host_tuning_hugepages=[{"node": 0, "page_size_kib": 2048, "pages": 1}],
+            host_tuning_hugepages_at_boot=False,
+            host_tuning_hugetlbfs={"2048": str(place)},
+        )
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    assert done.returncode != 0
+    assert (
+        f"something else is mounted at {place}; give host_tuning_hugetlbfs another directory" in done.stdout
+    )
+    assert not (tmp_path / "state").exists()
+
+
 @pytest.mark.skipif(GRUB.exists(), reason="this machine boots by GRUB, so its line could be set")
 def test_a_machine_whose_boot_loader_nobody_knows_is_refused_before_anything_changes(tmp_path: Path) -> None:
     before = _host_state.fingerprint(_host_state.read())
