@@ -39,6 +39,7 @@ def read(root: str = "/") -> dict[str, t.Any]:
         "irqbalance": irqbalance(root),
         "resctrl": resctrl(root),
         "packages": packages(root),
+        "systemd": os.path.isdir(os.path.join(root, "run/systemd/system")),  # as sd_booted(3) tells
     }
 
 

@@ -93,8 +93,8 @@ state:
       type: dict
     services:
       description: >-
-        C(tuned), C(irqbalance), C(resctrl), which is null unless mounted, and
-        C(packages) with their versions.
+        C(tuned), C(irqbalance), C(resctrl), which is null unless mounted, C(packages) with their versions, and
+        whether C(systemd) runs the others.
       type: dict
 fingerprint:
   description: >-

@@ -63,6 +63,11 @@ def role(directory: Path, tasks_from: str = "main", **variables: t.Any) -> subpr
             id="an-unknown-cpu",
         ),
         pytest.param(
+            {"host_tuning_cores": {"housekeeping_cpus": "0", "switch_worker_cpus": "1,1"}},
+            ["CPU 1 is in '1,1' twice", "name it once"],
+            id="a-cpu-that-is-named-twice",
+        ),
+        pytest.param(
             {"host_tuning_cores": {"housekeeping_cpus": "1", "switch_worker_cpus": "0"}},
             ["CPU 0, which boots the machine"],
             id="the-cpu-that-boots-the-machine",

@@ -129,6 +129,7 @@ FILES: dict[str, str] = {
     "sys/devices/virtual/net/lo/mtu": "65536",
     "etc/tuned/active_profile": "detnet-testbed",
     "etc/default/irqbalance": '# comment\nIRQBALANCE_BANNED_CPULIST="2-7"',
+    "run/systemd/system/multi-user.target": "",
     "proc/1/comm": "systemd",
     "proc/700/comm": "tuned",
     "sys/fs/resctrl/schemata": "    L3:0=7ff;1=7ff\n    MB:0=100;1=100",

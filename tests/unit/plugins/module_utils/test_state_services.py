@@ -27,6 +27,7 @@ def test_reads_the_services(tmp_path: Path) -> None:
             }
         },
         "packages": {"dpdk": "22.11.7-1~deb12u1", "tuned": "2.20.0-1"},
+        "systemd": True,
     }
 
 
@@ -36,6 +37,7 @@ def test_a_machine_without_services(tmp_path: Path) -> None:
         "irqbalance": {"running": False, "banned_cpus": None},
         "resctrl": None,
         "packages": {},
+        "systemd": False,
     }
 
 
