@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The libvirt domain of a VM: its XML, made from values and read back. Nothing here touches libvirt.
+"""The libvirt domain of a VM: its XML, made from values. Nothing here touches libvirt.
 
 https://libvirt.org/formatdomain.html says what each element means.
 """
@@ -9,34 +9,40 @@ https://libvirt.org/formatdomain.html says what each element means.
 from __future__ import annotations
 
 import ipaddress
-import json
 import os
 import xml.etree.ElementTree as ET
 
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Description, Observed, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Interface, Vm
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 METADATA = "{urn:detnet:testbed:vm}vm"
+KEYS = "authorized_keys_sha256"  # attribute of the metadata
 
 # The guest's systemd reads its credentials from here: https://systemd.io/CREDENTIALS
 CREDENTIALS = "opt/io.systemd.credentials"
 
+DISK = "disk.qcow2"
 DISK_FORMATS = {".ext4": "raw", ".qcow2": "qcow2"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
-ACCELERATORS = {kind: accelerator for accelerator, kind in DOMAIN_TYPES.items()}
-
-DATA_ALIAS = "ua-net0"  # libvirt keeps aliases that begin with "ua-"
+CPU_MODES = {"kvm": "host-passthrough", "tcg": "maximum"}  # where no model is wanted
 
 # Above what libvirt gives out by itself.
 MANAGEMENT_SLOT = "0x10"
 
+OFFLOADS_OF_HOST = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
+OFFLOADS_OF_GUEST = ("csum", "tso4", "tso6", "ecn", "ufo")
 
-def domain_xml(vm: Vm, accelerator: str, root: str) -> str:
-    """Return the XML of the domain of vm under accelerator ("kvm" or "tcg"), with the root image root."""
-    domain = ET.Element("domain", {"type": DOMAIN_TYPES[accelerator]})
+
+def domain_xml(vm: Vm, root: str, uuid: str | None = None) -> str:
+    """Return the XML of the domain of vm, whose accelerator is "kvm" or "tcg", with the root image root.
+
+    uuid is that of the domain which it takes the place of.
+    """
+    domain = ET.Element("domain", {"type": DOMAIN_TYPES[vm.accelerator]})
     _add(domain, "name", vm.name)
-    metadata = _add(domain, "metadata")
-    _add(metadata, METADATA, json.dumps(vm.description, sort_keys=True))
+    if uuid:
+        _add(domain, "uuid", uuid)
+    _add(_add(domain, "metadata"), METADATA, **{KEYS: vm.authorized_keys_sha256})
     _add(domain, "memory", str(vm.memory_mib), unit="MiB")
     _add_memory(domain, vm)
     _add(domain, "vcpu", str(vm.vcpus))
@@ -44,55 +50,47 @@ def domain_xml(vm: Vm, accelerator: str, root: str) -> str:
     _add_credentials(domain, vm)
     _add_boot(domain, vm)
     _add(_add(domain, "features"), "acpi")
-    _add_cpu(domain, vm, accelerator)
+    _add_cpu(domain, vm)
     devices = _add(domain, "devices")
     _add_disk(devices, vm, root)
     _add(devices, "controller", type="usb", model="none")
-    _add_data_interface(devices, vm)
+    for number, interface in enumerate(vm.interfaces):
+        _add_data_interface(devices, interface, alias(number))
     console = _add(devices, "serial", type="pty")
     _add(console, "log", file=os.path.join(vm.directory, "console.log"), append="on")
     _add(devices, "memballoon", model="none")
     _add_management_interface(domain, vm)
-    if accelerator == "tcg":
-        _add_interrupt_workaround(domain)
+    if vm.accelerator == "tcg":
+        _add_interrupt_workaround(domain, len(vm.interfaces))
     return ET.tostring(domain, encoding="unicode")
 
 
 def kernel_command_line(vm: Vm) -> str:
     """Return what the guest's kernel is told: its disk, console, name, and interfaces by MAC address."""
-    address = ipaddress.IPv4Interface(vm.address)
-    addresses = [f"{address.ip}:::{address.netmask}"]
-    if vm.address_v6:
-        address_v6 = ipaddress.IPv6Interface(vm.address_v6)
-        addresses.append(f"[{address_v6.ip}]:::{address_v6.network.prefixlen}")
     return " ".join((
         "root=/dev/vda rw console=ttyS0",
         f"systemd.hostname={vm.name}",
-        f"ifname=net0:{vm.mac}",
-        *(f"ip={address}::net0:none:{vm.mtu}" for address in addresses),
+        *(word for number, interface in enumerate(vm.interfaces) for word in _of_interface(f"net{number}", interface)),
         f"ifname=mgmt0:{vm.management_mac} ip=mgmt0:dhcp",
     ))  # fmt: skip
 
 
-def observed(xml: str, state: str) -> Observed:
-    """Return what the XML of a domain in state says about it."""
-    domain = ET.fromstring(xml)  # noqa: S314  libvirt wrote it
-    return Observed(
-        state=state,
-        accelerator=ACCELERATORS.get(domain.get("type", ""), domain.get("type", "")),
-        description=_description(domain),
-    )
+def alias(number: int) -> str:
+    """Return what libvirt calls a data interface; it keeps aliases that begin with "ua-"."""
+    return f"ua-net{number}"
 
 
-def _description(domain: ET.Element) -> Description | None:
-    text = domain.findtext("metadata/" + METADATA)
-    if text is None:
-        return None
-    try:
-        description = json.loads(text)
-    except ValueError:  # edited by hand: ours, but not what is wanted
-        return {}
-    return description if isinstance(description, dict) else {}
+def _of_interface(name: str, interface: Interface) -> list[str]:
+    words = [f"ifname={name}:{interface.mac}"]
+    if interface.address:
+        address = ipaddress.IPv4Interface(interface.address)
+        words.append(f"ip={address.ip}:::{address.netmask}::{name}:none:{interface.mtu}")
+    if interface.address_v6:
+        address_v6 = ipaddress.IPv6Interface(interface.address_v6)
+        words.append(f"ip=[{address_v6.ip}]:::{address_v6.network.prefixlen}::{name}:none:{interface.mtu}")
+    if len(words) == 1:
+        words.append(f"ip={name}:off:{interface.mtu}")
+    return words
 
 
 def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
@@ -112,12 +110,16 @@ def _add_memory(domain: ET.Element, vm: Vm) -> None:
 
 def _add_placement(domain: ET.Element, vm: Vm) -> None:
     """Say which CPUs and which node of the host the VM has; nothing where it has all of them."""
-    if vm.vcpu_cpus is not None or vm.emulator_cpus is not None:
+    if vm.io_thread_cpus is not None:
+        _add(domain, "iothreads", "1")
+    if vm.vcpu_cpus is not None or vm.emulator_cpus is not None or vm.io_thread_cpus is not None:
         tune = _add(domain, "cputune")
-        for number, cpus in enumerate(vm.vcpu_cpus or []):
+        for number, cpus in enumerate(vm.vcpu_cpus or ()):
             _add(tune, "vcpupin", vcpu=str(number), cpuset=cpus)
         if vm.emulator_cpus is not None:
             _add(tune, "emulatorpin", cpuset=vm.emulator_cpus)
+        if vm.io_thread_cpus is not None:
+            _add(tune, "iothreadpin", iothread="1", cpuset=vm.io_thread_cpus)
     if vm.memory_node is not None:
         # strict: memory of another node would be slow without anybody being told.
         _add(_add(domain, "numatune"), "memory", mode="strict", nodeset=str(vm.memory_node))
@@ -141,8 +143,12 @@ def _add_boot(domain: ET.Element, vm: Vm) -> None:
     _add(boot, "cmdline", kernel_command_line(vm))
 
 
-def _add_cpu(domain: ET.Element, vm: Vm, accelerator: str) -> None:
-    cpu = _add(domain, "cpu", mode="host-passthrough" if accelerator == "kvm" else "maximum")
+def _add_cpu(domain: ET.Element, vm: Vm) -> None:
+    if vm.cpu_model is None:
+        cpu = _add(domain, "cpu", mode=CPU_MODES[vm.accelerator])
+    else:
+        cpu = _add(domain, "cpu", mode="custom", match="exact")
+        _add(cpu, "model", vm.cpu_model)
     _add(
         _add(cpu, "numa"),
         "cell",
@@ -156,8 +162,12 @@ def _add_cpu(domain: ET.Element, vm: Vm, accelerator: str) -> None:
 
 def _add_disk(devices: ET.Element, vm: Vm, root: str) -> None:
     disk = _add(devices, "disk", type="file", device="disk")
-    _add(disk, "driver", name="qemu", type="qcow2", discard="unmap")
-    _add(disk, "source", file=os.path.join(vm.directory, "disk.qcow2"))
+    driver = _add(disk, "driver", name="qemu", type="qcow2", discard="unmap" if vm.disk.discard else "ignore")
+    if vm.disk.cache is not None:
+        driver.set("cache", vm.disk.cache)
+    if vm.io_thread_cpus is not None:
+        driver.set("iothread", "1")
+    _add(disk, "source", file=os.path.join(vm.directory, DISK))
     # The chain is spelled out: nobody has to read the image to find its format, and its owner stays.
     backing = _add(disk, "backingStore", type="file")
     _add(backing, "format", type=DISK_FORMATS[os.path.splitext(root)[1]])
@@ -166,17 +176,28 @@ def _add_disk(devices: ET.Element, vm: Vm, root: str) -> None:
     _add(disk, "target", dev="vda", bus="virtio")
 
 
-def _add_data_interface(devices: ET.Element, vm: Vm) -> None:
-    interface = _add(devices, "interface", type="vhostuser")
-    _add(interface, "mac", address=vm.mac)
-    mode = "client" if vm.socket_server == "switch" else "server"
-    source = _add(interface, "source", type="unix", path=vm.socket, mode=mode)
-    if mode == "client":
-        _add(source, "reconnect", enabled="yes", timeout="1")
-    _add(interface, "model", type="virtio")
-    size = str(vm.queue_size)
-    _add(interface, "driver", rx_queue_size=size, tx_queue_size=size)
-    _add(interface, "alias", name=DATA_ALIAS)
+def _add_data_interface(devices: ET.Element, interface: Interface, name: str) -> None:
+    element = _add(devices, "interface", type="vhostuser")
+    _add(element, "mac", address=interface.mac)
+    mode = "client" if interface.socket_server == "switch" else "server"
+    source = _add(element, "source", type="unix", path=interface.socket, mode=mode)
+    if mode == "client" and interface.reconnect_s:
+        _add(source, "reconnect", enabled="yes", timeout=str(interface.reconnect_s))
+    _add(element, "model", type="virtio")
+    size = str(interface.queue_size)
+    driver = _add(element, "driver", rx_queue_size=size, tx_queue_size=size)
+    if interface.queues > 1:
+        driver.set("queues", str(interface.queues))
+    if interface.packed:
+        driver.set("packed", "on")
+    host = dict.fromkeys(OFFLOADS_OF_HOST, "off") if not interface.offloads else {}
+    if not interface.mergeable_buffers:
+        host["mrg_rxbuf"] = "off"
+    if host:
+        _add(driver, "host", **host)
+    if not interface.offloads:
+        _add(driver, "guest", **dict.fromkeys(OFFLOADS_OF_GUEST, "off"))
+    _add(element, "alias", name=name)
 
 
 def _add_management_interface(domain: ET.Element, vm: Vm) -> None:
@@ -188,10 +209,14 @@ def _add_management_interface(domain: ET.Element, vm: Vm) -> None:
         _add(command_line, QEMU + "arg", value=word)
 
 
-def _add_interrupt_workaround(domain: ET.Element) -> None:
-    """Take MSI-X from net0: with it, QEMU 7.2 under TCG crashes on a vhost-user device."""
-    device = _add(_add(domain, QEMU + "override"), QEMU + "device", alias=DATA_ALIAS)
-    _add(_add(device, QEMU + "frontend"), QEMU + "property", name="vectors", type="unsigned", value="0")
+def _add_interrupt_workaround(domain: ET.Element, interfaces: int) -> None:
+    """Take MSI-X from the data interfaces: with it, QEMU 7.2 under TCG crashes on a vhost-user device."""
+    if not interfaces:
+        return
+    override = _add(domain, QEMU + "override")
+    for number in range(interfaces):
+        frontend = _add(_add(override, QEMU + "device", alias=alias(number)), QEMU + "frontend")
+        _add(frontend, QEMU + "property", name="vectors", type="unsigned", value="0")
 
 
 # libvirt knows these elements by their namespaces; the prefixes are for people.

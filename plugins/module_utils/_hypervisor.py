@@ -9,12 +9,13 @@ Errors are libvirt.libvirtError, or HypervisorError where libvirt cannot be used
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 import typing as t
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _domain_xml
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, VmError
+from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list, _domain_reader, _vm_files
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, Vm, VmError
 
 try:
     import libvirt
@@ -53,7 +54,7 @@ class Hypervisor:
         for domain in self.connection.listAllDomains():
             # A domain may go away between the list and the question.
             with contextlib.suppress(LIBVIRT_ERROR):
-                found[domain.name()] = _domain_xml.observed(domain.XMLDesc(_inactive(domain)), _state(domain))
+                found[domain.name()] = _observed(domain)
         return found
 
     def active(self, name: str) -> bool:
@@ -91,6 +92,20 @@ class Hypervisor:
 
     def resume(self, name: str) -> None:
         self._domain(name).resume()
+
+    def pause(self, name: str) -> None:
+        self._domain(name).suspend()
+
+    def pin(self, vm: Vm) -> None:
+        """Have the threads of a VM that runs on the CPUs that are wanted."""
+        domain = self._domain(vm.name)
+        live = int(libvirt.VIR_DOMAIN_AFFECT_LIVE)
+        for number, text in enumerate(vm.vcpu_cpus or ()):
+            domain.pinVcpuFlags(number, _among(text), live)
+        if vm.emulator_cpus is not None:
+            domain.pinEmulator(_among(vm.emulator_cpus), live)
+        if vm.io_thread_cpus is not None:
+            domain.pinIOThread(1, _among(vm.io_thread_cpus), live)
 
     def stop(self, name: str) -> None:
         """Ask the guest to shut down; switch it off if it has not after SHUTDOWN_TIMEOUT_S seconds."""
@@ -131,6 +146,27 @@ def connect() -> Hypervisor:
         raise HypervisorError(
             f"cannot connect to libvirt at {URI}: {exc}; start it with the role detnet.testbed.hypervisor"
         ) from exc
+
+
+def _among(cpus: str) -> tuple[bool, ...]:
+    """Return a list of CPUs as libvirt takes it: whether it has CPU 0, CPU 1, and so on up to its last one."""
+    chosen = set(_cpu_list.parse(cpus))
+    return tuple(cpu in chosen for cpu in range(max(chosen) + 1))
+
+
+def _observed(domain: t.Any) -> Observed:
+    configured = _with_disk(_domain_reader.vm(domain.XMLDesc(_inactive(domain))))
+    state = _state(domain)
+    running = _domain_reader.vm(domain.XMLDesc(0)) if configured and state != "stopped" else None
+    return Observed(state, domain.UUIDString(), configured, _with_disk(running))
+
+
+def _with_disk(vm: Vm | None) -> Vm | None:
+    """Return a VM with the size of its disk, which its domain does not tell."""
+    if vm is None:
+        return None
+    size_mib = _vm_files.disk_size_mib(vm.directory)
+    return dataclasses.replace(vm, disk=dataclasses.replace(vm.disk, size_mib=size_mib))
 
 
 def _inactive(domain: t.Any) -> int:

@@ -29,18 +29,8 @@ from ansible_collections.detnet.testbed.plugins.module_utils._testbed_vms import
 )
 
 # What the modules vm, switch_port and switch_rule take.
-VM_OPTIONS = (
-    "id",
-    "name",
-    "mac",
-    "address",
-    "address_v6",
-    "mtu",
-    "memory_mib",
-    "vcpus",
-    "socket",
-    "socket_server",
-)
+VM_OPTIONS = ("id", "name", "memory_mib", "vcpus")
+INTERFACE_OPTIONS = ("mac", "socket", "socket_server", "address", "address_v6", "mtu")
 PORT_OPTIONS = ("mac", "socket_server")
 RULE_EXTRAS = ("from", "to", "host")  # what the module switch_rule does not take
 GUEST_KEYS = ("id", "mac", "ip", "ip_v6", "management_address", "management_port")
@@ -93,7 +83,10 @@ def compile_testbed(
         "end_hosts": {
             host: {
                 "control_socket": control_socket(host, settings[host]),
-                "vms": select(VM_OPTIONS, of(host, vms.values())),
+                "vms": [
+                    {**pick(VM_OPTIONS, vm), "interfaces": [pick(INTERFACE_OPTIONS, vm)]}
+                    for vm in of(host, vms.values())
+                ],
                 "cores": [
                     {"vm": vm["id"], "vcpus": vm["vcpus"], "memory_mib": vm["memory_mib"]}
                     for vm in of(host, vms.values())
@@ -120,7 +113,3 @@ def pick(keys: t.Iterable[str], item: dict[str, t.Any]) -> dict[str, t.Any]:
 
 def leave_out(keys: t.Collection[str], item: dict[str, t.Any]) -> dict[str, t.Any]:
     return {key: value for key, value in item.items() if key not in keys}
-
-
-def select(keys: t.Collection[str], items: t.Iterable[dict[str, t.Any]]) -> list[dict[str, t.Any]]:
-    return [pick(keys, item) for item in items]

@@ -13,18 +13,18 @@ import shutil
 import stat
 import subprocess
 
-from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import DISK_FORMATS
+from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import DISK, DISK_FORMATS
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
 
 BOOT_FILES = ("vmlinuz", "initrd.img")
 ROOT_FILES = tuple(f"root{suffix}" for suffix in DISK_FORMATS)
 HOST_KEY = "ssh_host_ed25519_key"
 AUTHORIZED_KEYS = "ssh_authorized_keys"
-DISK = "disk.qcow2"
 CONSOLE = "console.log"
 BUILDER = "the role detnet.testbed.base_image"
 LIBVIRT_LOGS = "/var/log/libvirt/qemu"
 COMMAND_TIMEOUT_S = 60
+QCOW2_MAGIC = b"QFI\xfb"
 TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # ECMA-48 control sequences
 
 
@@ -39,23 +39,48 @@ def root_image(image: str) -> str:
     return roots[0]
 
 
-def create(vm: Vm, root: str) -> None:
+def create(vm: Vm, root: str, keys: str) -> None:
     """Write the files of vm anew, its disk as an overlay on root; a host key that exists is kept.
 
-    Raises VmError if a command fails, OSError if a file cannot be written.
+    keys are the public keys that may log in. Raises VmError if a command fails, OSError if a file cannot be written.
     """
     os.makedirs(vm.directory, exist_ok=True)
     # QEMU has to pass through, nobody has to look in; libvirt hands it each file.
     os.chmod(vm.directory, 0o711)  # noqa: S103
-    with open(
-        os.path.join(vm.directory, AUTHORIZED_KEYS), "w", encoding="utf-8", opener=_open_private
-    ) as keys:
-        keys.write(vm.ssh_authorized_key + "\n")
+    write_keys(vm, keys)
     _create_host_key(os.path.join(vm.directory, HOST_KEY), vm.name)
     _delete_logs(os.path.join(vm.directory, CONSOLE))
     disk = os.path.join(vm.directory, DISK)
     backing_format = DISK_FORMATS[os.path.splitext(root)[1]]
-    _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", root, "-F", backing_format, disk])
+    size = [] if vm.disk.size_mib is None else [f"{vm.disk.size_mib}M"]
+    _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", root, "-F", backing_format, disk, *size])
+
+
+def write_keys(vm: Vm, keys: str) -> None:
+    """Write the public keys that may log in after the next start."""
+    path = os.path.join(vm.directory, AUTHORIZED_KEYS)
+    with open(path, "w", encoding="utf-8", opener=_open_private) as file:
+        file.write(keys.strip() + "\n")
+
+
+def grow_disk(vm: Vm) -> None:
+    """Give the disk of a VM that is stopped the size that is wanted. Raises VmError."""
+    size_mib = vm.disk.size_mib
+    if size_mib is not None and (disk_size_mib(vm.directory) or 0) < size_mib:
+        _run(["qemu-img", "resize", "-q", "-f", "qcow2", os.path.join(vm.directory, DISK), f"{size_mib}M"])
+
+
+def disk_size_mib(directory: str) -> int | None:
+    """Return the size of a VM's disk as its guest sees it, None if there is none.
+
+    Big-endian, bytes 24 to 31 of the image: https://www.qemu.org/docs/master/interop/qcow2.html
+    """
+    try:
+        with open(os.path.join(directory, DISK), "rb") as disk:
+            header = disk.read(32)
+    except OSError:
+        return None
+    return int.from_bytes(header[24:32], "big") >> 20 if header.startswith(QCOW2_MAGIC) else None
 
 
 def delete(name: str, directory: str) -> None:

@@ -15,7 +15,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _state_memory,
     _sysfs,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Description, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm
 
 DEFAULT_SIZE = re.compile(r"^Hugepagesize: +([0-9]{1,9}) kB$", re.MULTILINE)
 
@@ -63,8 +63,8 @@ def read(root: str = "/") -> HostPages:
     )
 
 
-def problems(vms: t.Sequence[Vm], released: t.Sequence[Description], host: HostPages) -> list[str]:
-    """Return what is wrong with the hugepages for vms, if those of VMs so described are given back first."""
+def problems(vms: t.Sequence[Vm], released: t.Sequence[Vm], host: HostPages) -> list[str]:
+    """Return what is wrong with the hugepages for vms, if those of the released ones are given back first."""
     if not vms:
         return []
     if not host.default_kib:
@@ -77,7 +77,7 @@ def problems(vms: t.Sequence[Vm], released: t.Sequence[Description], host: HostP
 
 
 def _faults(vm: Vm, host: HostPages) -> t.Iterator[str]:
-    size = _size_kib(vm.description, host)
+    size = _size_kib(vm, host)
     sizes = ", ".join(map(str, host.sizes_kib))
     if vm.memory_node is not None and vm.memory_node not in host.nodes:
         nodes = _cpu_list.text(host.nodes)
@@ -93,12 +93,10 @@ def _faults(vm: Vm, host: HostPages) -> t.Iterator[str]:
         )
 
 
-def _shortages(
-    vms: t.Sequence[Vm], released: t.Sequence[Description], host: HostPages, size_kib: int
-) -> list[str]:
+def _shortages(vms: t.Sequence[Vm], released: t.Sequence[Vm], host: HostPages, size_kib: int) -> list[str]:
     """Return a message for each node, or else for the whole host, that has too few pages of a size."""
-    wanted = [vm for vm in vms if _size_kib(vm.description, host) == size_kib]
-    returned = [description for description in released if _size_kib(description, host) == size_kib]
+    wanted = [vm for vm in vms if _size_kib(vm, host) == size_kib]
+    returned = [vm for vm in released if _size_kib(vm, host) == size_kib]
     named = sorted({vm.memory_node for vm in wanted if vm.memory_node is not None})
     short = [message for node in named for message in _shortage(wanted, returned, host, size_kib, node)]
     return short or list(_shortage(wanted, returned, host, size_kib, None))
@@ -106,7 +104,7 @@ def _shortages(
 
 def _shortage(
     wanted: t.Sequence[Vm],
-    returned: t.Sequence[Description],
+    returned: t.Sequence[Vm],
     host: HostPages,
     size_kib: int,
     node: int | None,
@@ -114,11 +112,7 @@ def _shortage(
     there = [vm for vm in wanted if node in (None, vm.memory_node)]
     needed = sum(vm.memory_mib for vm in there) * 1024 // size_kib
     # Pages of a VM without a node may come back on any: only the start tells then.
-    coming_mib = sum(
-        description.get("memory_mib", 0)
-        for description in returned
-        if node is None or description.get("memory_node", node) == node
-    )
+    coming_mib = sum(vm.memory_mib for vm in returned if node is None or vm.memory_node in (None, node))
     free = host.free(size_kib, node) + coming_mib * 1024 // size_kib
     if needed > free:
         where = "" if node is None else f" on node {node}"
@@ -128,6 +122,5 @@ def _shortage(
         )
 
 
-def _size_kib(description: Description, host: HostPages) -> int:
-    size: int = description.get("page_size_kib", host.default_kib)
-    return size
+def _size_kib(vm: Vm, host: HostPages) -> int:
+    return host.default_kib if vm.page_size_kib is None else vm.page_size_kib

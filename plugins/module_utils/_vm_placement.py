@@ -26,10 +26,12 @@ def cpus(vm: Vm) -> dict[str, tuple[int, ...]]:
 
 
 def _lists(vm: Vm) -> t.Iterator[tuple[str, str]]:
-    for number, text in enumerate(vm.vcpu_cpus or []):
+    for number, text in enumerate(vm.vcpu_cpus or ()):
         yield f"vcpu_cpus[{number}]", text
     if vm.emulator_cpus is not None:
         yield "emulator_cpus", vm.emulator_cpus
+    if vm.io_thread_cpus is not None:
+        yield "io_thread_cpus", vm.io_thread_cpus
 
 
 def _faults(vm: Vm) -> t.Iterator[str]:
@@ -46,7 +48,7 @@ def _faults(vm: Vm) -> t.Iterator[str]:
 def _shared(vms: t.Sequence[Vm]) -> list[str]:
     owners = collections.defaultdict(list)
     for vm in vms:
-        for cpu in sorted({cpu for text in vm.vcpu_cpus or [] for cpu in _cpu_list.parse(text)}):
+        for cpu in sorted({cpu for text in vm.vcpu_cpus or () for cpu in _cpu_list.parse(text)}):
             owners[cpu].append(vm.name)
     return [
         f"VMs {', '.join(names)} have the same CPU {cpu} in vcpu_cpus; give each its own"

@@ -98,21 +98,22 @@ def taken_ports(vms: t.Iterable[Vm]) -> list[str]:
 
 
 def missing_sockets(vms: t.Iterable[Vm]) -> list[str]:
-    """Return a message for each of vms whose vhost-user socket the other side has not prepared."""
-    messages = []
-    for vm in vms:
-        if vm.socket_server == "qemu":
-            if not os.path.isdir(os.path.dirname(vm.socket)):
-                messages.append(
-                    f"VM {vm.name}: the directory of {vm.socket} is missing; deploy the switch first"
-                )
-        elif not _vm_files.is_socket(vm.socket):
-            messages.append(
-                f"VM {vm.name}: the socket {vm.socket} is missing; add its port to the switch first"
-            )
-        elif not _served(vm.socket):
-            messages.append(f"VM {vm.name}: nobody serves the socket {vm.socket}; start the switch first")
-    return messages
+    """Return a message for each vhost-user socket of vms that the other side has not prepared."""
+    return [
+        f"VM {vm.name}: {message}"
+        for vm in vms
+        for interface in vm.interfaces
+        if (message := _missing_socket(interface.socket, interface.socket_server))
+    ]
+
+
+def _missing_socket(path: str, server: str) -> str | None:
+    if server == "qemu":
+        there = os.path.isdir(os.path.dirname(path))
+        return None if there else f"the directory of {path} is missing; deploy the switch first"
+    if not _vm_files.is_socket(path):
+        return f"the socket {path} is missing; add its port to the switch first"
+    return None if _served(path) else f"nobody serves the socket {path}; start the switch first"
 
 
 def _served(path: str) -> bool:

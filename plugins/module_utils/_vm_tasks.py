@@ -16,10 +16,13 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _domain_xml,
     _hypervisor,
     _vm,
+    _vm_changes,
+    _vm_faults,
     _vm_files,
     _vm_pages,
     _vm_placement,
     _vm_preflight,
+    _vm_steps,
     _vm_wait,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor
@@ -37,8 +40,8 @@ class Task:
     directory: str
     wanted: Vm | None  # None: absent
     before: Observed | None
+    changes: list[_vm_changes.Change]
     steps: tuple[str, ...]
-    accelerator: str | None = None
     done: list[str] = dataclasses.field(default_factory=list)
     error: str | None = None
 
@@ -49,23 +52,29 @@ def plan(params: dict[str, t.Any], domains: dict[str, Observed]) -> list[Task]:
     Raises VmError with all that is wrong with the input, before anything is done.
     """
     state, entries = params["state"], params["vms"]
-    wanted = [] if state == "absent" else [_vm.from_params(entry, params) for entry in entries]
-    wrong = _vm.problems(wanted) + _vm_placement.problems(wanted)
+    absent = state == "absent"
+    wanted = [] if absent else [_vm.from_params(entry, params) for entry in entries]
+    wrong = _vm_faults.problems(wanted) + _vm_placement.problems(wanted)
+    wrong += [] if absent else _vm_faults.key_problems(params["ssh_authorized_key"])
     wrong += [
         f"VM {entry['name']}: a domain of this name exists that this module did not create;"
         " it is left alone, so rename one of the two"
         for entry in entries
-        if entry["name"] in domains and domains[entry["name"]].description is None
+        if entry["name"] in domains and domains[entry["name"]].configured is None
     ]
     if wrong:
         raise VmError("; ".join(wrong))
     tasks = []
     for index, entry in enumerate(entries):
-        vm = wanted[index] if wanted else None
+        vm = None if absent else wanted[index]
         before = domains.get(entry["name"])
+        changes = _vm_changes.changes(vm, before) if vm and before else []
+        wrong += [f"VM {entry['name']}: {why}" for why in _vm_steps.refused(changes, state, params["apply"])]
         directory = _vm.directory(params["state_dir"], entry["id"])
-        steps = _vm.steps(state, vm, before, os.path.isdir(directory))
-        tasks.append(Task(entry["id"], entry["name"], directory, vm, before, steps))
+        steps = _vm_steps.steps(state, changes, before, os.path.isdir(directory), params["apply"])
+        tasks.append(Task(entry["id"], entry["name"], directory, vm, before, changes, steps))
+    if wrong:
+        raise VmError("; ".join(wrong))
     return tasks
 
 
@@ -73,10 +82,10 @@ def preflight(tasks: list[Task]) -> None:
     """Raise VmError with all that the machine lacks for tasks."""
     creating = [task.wanted for task in tasks if task.wanted and "create" in task.steps]
     starting = [task.wanted for task in tasks if task.wanted and "start" in task.steps]
-    # What a VM that is created anew has now, it gives back first.
-    held = {task.name: task.before.description or {} for task in tasks if task.before and task.before.active}
+    # What a VM that starts anew has now, it gives back first.
+    held = {task.name: task.before.running for task in tasks if task.before and task.before.running}
     released = [held[vm.name] for vm in starting if vm.name in held]
-    ports = {(had.get("management_address"), had.get("id")) for had in held.values()}
+    ports = {(had.management_address, had.id) for had in held.values()}
     wrong = [
         *(_vm_preflight.missing_programs() if creating or starting else []),
         *_vm_preflight.missing_image(creating),
@@ -90,25 +99,31 @@ def preflight(tasks: list[Task]) -> None:
         raise VmError("; ".join(wrong))
 
 
-def choose_accelerators(tasks: list[Task], wanted: str) -> None:
-    """Set the accelerator of each task; a guest is run to find out only for VMs that do not exist yet."""
-    undecided = [task for task in tasks if task.wanted and not (task.before and wanted == "auto")]
+def choose_accelerators(tasks: list[Task]) -> None:
+    """Set the accelerator of each VM; a guest is run to find out only for VMs that do not exist yet."""
+    found: dict[str, str] = {}
     for task in tasks:
-        task.accelerator = task.before.accelerator if task.before else None
-    if undecided:
-        found = _accelerator.choose(wanted)
-        for task in undecided:
-            task.accelerator = found
+        if task.wanted is None:
+            continue
+        wanted = task.wanted.accelerator
+        if wanted == "auto" and task.before and task.before.configured:
+            choice = task.before.configured.accelerator
+        else:
+            choice = found[wanted] = found.get(wanted) or _accelerator.choose(wanted)
+        task.wanted = dataclasses.replace(task.wanted, accelerator=choice)
 
 
-def act(hypervisor: Hypervisor, task: Task) -> None:
-    """Do the steps of a task as far as they succeed."""
+def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
+    """Do the steps of a task as far as they succeed; keys are the public keys that may log in."""
     actions: dict[str, t.Callable[[], None]] = {
         "remove": lambda: remove(hypervisor, task),
         "delete": lambda: _vm_files.delete(task.name, task.directory),
-        "create": lambda: create(hypervisor, task),
+        "create": lambda: create(hypervisor, keys, t.cast(Vm, task.wanted)),
+        "define": lambda: define(hypervisor, keys, task),
+        "pin": lambda: hypervisor.pin(t.cast(Vm, task.wanted)),
         "start": lambda: hypervisor.start(task.name),
         "resume": lambda: hypervisor.resume(task.name),
+        "pause": lambda: hypervisor.pause(task.name),
         "stop": lambda: hypervisor.stop(task.name),
     }
     for step in task.steps:
@@ -120,20 +135,28 @@ def act(hypervisor: Hypervisor, task: Task) -> None:
         task.done.append(step)
 
 
-def create(hypervisor: Hypervisor, task: Task) -> None:
-    # Both are set where a domain has to be made.
-    vm, accelerator = t.cast(Vm, task.wanted), t.cast(str, task.accelerator)
+def create(hypervisor: Hypervisor, keys: str, vm: Vm) -> None:
     root = _vm_files.root_image(vm.image)
     # The domain comes last: what is interrupted before is simply done again.
-    _vm_files.create(vm, root)
-    hypervisor.define(_domain_xml.domain_xml(vm, accelerator, root))
+    _vm_files.create(vm, root, keys)
+    hypervisor.define(_domain_xml.domain_xml(vm, root))
+
+
+def define(hypervisor: Hypervisor, keys: str, task: Task) -> None:
+    """Have a domain that exists as wanted with its next start; its disk stays."""
+    vm, before = t.cast(Vm, task.wanted), t.cast(Observed, task.before)
+    _vm_files.write_keys(vm, keys)
+    if "stop" in task.done or not before.active:
+        _vm_files.grow_disk(vm)
+    hypervisor.define(_domain_xml.domain_xml(vm, _vm_files.root_image(vm.image), before.uuid))
 
 
 def remove(hypervisor: Hypervisor, task: Task) -> None:
     hypervisor.remove(task.name)
-    description = (task.before.description if task.before else None) or {}
-    if description.get("socket_server") == "qemu" and _vm_files.is_socket(description["socket"]):
-        os.unlink(description["socket"])
+    had = task.before.configured if task.before else None
+    for interface in had.interfaces if had else ():
+        if interface.socket_server == "qemu" and _vm_files.is_socket(interface.socket):
+            os.unlink(interface.socket)
 
 
 def wait(hypervisor: Hypervisor, task: Task, timeout_s: float) -> None:
@@ -148,6 +171,10 @@ def wait(hypervisor: Hypervisor, task: Task, timeout_s: float) -> None:
         task.error = f"{exc}; see {log}; its console ended with:\n{console}"
 
 
+def runs(task: Task) -> bool:
+    return _vm_steps.state_after(task.before, task.done) == "running"
+
+
 def for_each(tasks: list[Task], workers: int, call: t.Callable[[Task], None]) -> None:
     """Call for each task, for some at the same time, and return when all calls have."""
     with concurrent.futures.ThreadPoolExecutor(max_workers=workers) as pool:
@@ -156,7 +183,7 @@ def for_each(tasks: list[Task], workers: int, call: t.Callable[[Task], None]) ->
 
 def result(task: Task, now: dict[str, Observed]) -> dict[str, t.Any]:
     """Return what a task made of its VM; now are the domains, of which those whose task failed are asked for."""
-    vm, state = task.wanted, _vm.state_after(task.before, task.done)
+    vm, state = task.wanted, _vm_steps.state_after(task.before, task.done)
     if task.error is not None:
         state = now[task.name].state if task.name in now else "absent"
     address, port = (vm.management_address if vm else None), _vm.MANAGEMENT_PORT_BASE + task.id
@@ -165,28 +192,42 @@ def result(task: Task, now: dict[str, Observed]) -> dict[str, t.Any]:
         "name": task.name,
         "id": task.id,
         "state": state,
-        "accelerator": task.accelerator if state != "absent" else None,
+        "accelerator": vm.accelerator if vm and state != "absent" else None,
         "management_address": address,
         "management_port": port,
-        "mac": vm.mac if vm else None,
+        "mac": vm.interfaces[0].mac if vm and vm.interfaces else None,
         "ssh_host_key": host_key,
         "known_hosts": _vm_files.known_hosts(address, port, host_key),
         "changed": bool(task.done),
+        "changes": [dataclasses.asdict(change) for change in task.changes],
+        "waiting": waiting(task),
     }
     return found if task.error is None else {**found, "error": task.error}
 
 
+def waiting(task: Task) -> list[str]:
+    """Return the settings that a VM which runs gets with its next start."""
+    if "start" in task.steps or not (task.before and task.before.active):
+        return []
+    return [change.setting for change in task.changes if change.apply == _vm_changes.REBOOT]
+
+
 def difference(tasks: list[Task]) -> dict[str, dict[str, t.Any]]:
-    """Return the VMs that change, before and after, as diff mode shows them."""
-    changing = [task for task in tasks if task.done]
-    before, after = {}, {}
-    for task in changing:
+    """Return what changes of each VM, before and after, as diff mode shows it."""
+    before: dict[str, t.Any] = {}
+    after: dict[str, t.Any] = {}
+    for task in tasks:
+        if not task.done:
+            continue
         if task.before:
-            now = {"state": task.before.state, "accelerator": task.before.accelerator}
-            before[task.name] = {**now, **(task.before.description or {})}
+            before[task.name] = {"state": task.before.state}
+            before[task.name] |= {change.setting: change.before for change in task.changes}
         if task.wanted:
-            then = {"state": _vm.state_after(task.before, task.done), "accelerator": task.accelerator}
-            after[task.name] = {**then, **task.wanted.description}
+            after[task.name] = {"state": _vm_steps.state_after(task.before, task.done)}
+            if task.before:
+                after[task.name] |= {change.setting: change.after for change in task.changes}
+            else:
+                after[task.name] |= _vm_changes.settings(task.wanted)
     return {"before": before, "after": after}
 
 
@@ -197,14 +238,14 @@ def run(hypervisor: Hypervisor, params: dict[str, t.Any], check_mode: bool) -> d
     """
     tasks = plan(params, hypervisor.domains())
     preflight(tasks)
-    choose_accelerators(tasks, params["accelerator"])
+    choose_accelerators(tasks)
     if check_mode:
         for task in tasks:
             task.done = list(task.steps)
     else:
-        for_each(tasks, WORKERS, functools.partial(act, hypervisor))
-        if params["wait_for"] == "ssh" and params["state"] == "running":
-            started = [task for task in tasks if task.error is None]
+        for_each(tasks, WORKERS, functools.partial(act, hypervisor, params["ssh_authorized_key"] or ""))
+        if params["wait_for"] == "ssh":
+            started = [task for task in tasks if task.error is None and runs(task)]
             wait_s = params["wait_timeout_s"]
             for_each(started, len(started) or 1, lambda task: wait(hypervisor, task, wait_s))
     now = hypervisor.domains() if any(task.error for task in tasks) else {}

@@ -11,12 +11,13 @@ short_description: Virtual machines of an end host
 version_added: 0.1.0
 description:
   - Creates, starts, stops and removes virtual machines under QEMU by libvirt.
-  - The data interface C(net0) of a VM is a vhost-user device on shared hugepages; its management interface
-    C(mgmt0) is reached by SSH on the end host at port 20000 + id, and cannot reach the host.
+  - The data interfaces C(net0), C(net1) and so on of a VM are vhost-user devices on shared hugepages; its management
+    interface C(mgmt0) is reached by SSH on the end host at port 20000 + id, and cannot reach the host.
   - Takes a list. All VMs are started before the first is waited for, so their boots overlap. A VM that fails
     does not stop the others; the task fails at the end and names each that failed.
-  - A VM whose wanted options differ from those it was created with is removed and created anew, with a fresh
-    disk and its old SSH host key.
+  - What is wanted is compared with what libvirt has configured and with what runs, setting by setting. Pins change
+    while the VM runs, other settings with a restart, and a few only with another VM, which has a fresh disk and the
+    old SSH host key. O(apply) says how far that may go.
   - A VM runs on all CPUs of its host, with memory of any NUMA node, unless its options say on which. The filter
     P(detnet.testbed.with_cores#filter) sets them as M(detnet.testbed.core_plan) planned.
   - Domains that this module did not create are never touched.
@@ -59,42 +60,103 @@ options:
         description:
           - Number of virtual processors.
         type: int
-      mac:
+      interfaces:
         description:
-          - MAC address of C(net0), unicast and locally administered.
+          - The data interfaces, the first of which the guest calls C(net0).
+        type: list
+        elements: dict
+        default: []
+        version_added: 0.3.0
+        suboptions:
+          mac:
+            description:
+              - MAC address, unicast and locally administered.
+            type: str
+            required: true
+          socket:
+            description:
+              - Path of the vhost-user socket, at most 107 bytes.
+            type: path
+            required: true
+          socket_server:
+            description:
+              - Which side listens on the socket. Either side may be restarted if it is V(switch).
+            type: str
+            choices: [switch, qemu]
+            default: switch
+          reconnect_s:
+            description:
+              - How often QEMU tries to reach a switch that is gone, in seconds; V(0) for never.
+            type: int
+            default: 1
+          queues:
+            description:
+              - Number of pairs of rings, 1 to 8.
+            type: int
+            default: 1
+          queue_size:
+            description:
+              - Entries of each ring.
+            type: int
+            choices: [256, 512, 1024]
+            default: 1024
+          packed:
+            description:
+              - Whether the packed format of the rings is offered to the guest.
+            type: bool
+            default: false
+          mergeable_buffers:
+            description:
+              - Whether a frame may take several buffers of the guest.
+            type: bool
+            default: true
+          offloads:
+            description:
+              - Whether the offloads of checksums and segmentation are offered to the guest.
+            type: bool
+            default: true
+          address:
+            description:
+              - IPv4 address with its prefix length, such as V(10.20.0.11/24); empty for none.
+            type: str
+            default: ""
+          address_v6:
+            description:
+              - IPv6 address with its prefix length, such as V(fd20::11/64); empty for none.
+            type: str
+            default: ""
+          mtu:
+            description:
+              - MTU in bytes, 1280 to 9000.
+            type: int
+            default: 1500
+      disk:
+        description:
+          - The disk, a layer of its own on the image.
+        type: dict
+        version_added: 0.3.0
+        suboptions:
+          size_mib:
+            description:
+              - Size in MiB. It grows with a restart; a smaller one is another disk.
+              - Without it, the size of the image, or the size that the disk has.
+            type: int
+          cache:
+            description:
+              - How the host caches it, as QEMU names it. Without it, QEMU's default.
+            type: str
+            choices: [none, writethrough, writeback, directsync, unsafe]
+          discard:
+            description:
+              - Whether what the guest frees is given back to the host.
+            type: bool
+            default: true
+      cpu_model:
+        description:
+          - Model of the processor, as C(virsh cpu-models x86_64) lists them.
+          - Without it, all that the accelerator offers.
         type: str
-      address:
-        description:
-          - IPv4 address of C(net0) with its prefix length, such as V(10.20.0.11/24).
-        type: str
-      address_v6:
-        description:
-          - IPv6 address of C(net0) with its prefix length, such as V(fd20::11/64); empty for none.
-        type: str
-        default: ""
-        version_added: 0.2.0
-      mtu:
-        description:
-          - MTU of C(net0) in bytes, 1280 to 9000.
-        type: int
-        default: 1500
-        version_added: 0.2.0
-      socket:
-        description:
-          - Path of the vhost-user socket of C(net0), at most 107 bytes.
-        type: path
-      socket_server:
-        description:
-          - Which side listens on the socket. Either side may be restarted if it is V(switch).
-        type: str
-        choices: [switch, qemu]
-        default: switch
-      queue_size:
-        description:
-          - Entries of each ring of C(net0).
-        type: int
-        choices: [256, 512, 1024]
-        default: 1024
+        version_added: 0.3.0
       vcpu_cpus:
         description:
           - For each virtual processor the CPUs of the host on which it runs, a list in the kernel's notation
@@ -107,6 +169,12 @@ options:
         description:
           - CPUs of the host for the other threads of QEMU, a list in the kernel's notation.
           - Without it, these run on any CPU.
+        type: str
+        version_added: 0.3.0
+      io_thread_cpus:
+        description:
+          - CPUs of the host for a thread that serves the disk, a list in the kernel's notation.
+          - Without it, there is no such thread.
         type: str
         version_added: 0.3.0
       memory_node:
@@ -127,10 +195,24 @@ options:
       - V(present) VMs are created, and left running or stopped as they are.
       - V(running) VMs are created and started.
       - V(stopped) VMs are created, and shut down; switched off if that takes longer than 30 seconds.
+      - V(paused) VMs are created and started, and their processors halted.
+      - V(rebooted) VMs are shut down as by V(stopped) and started, each time the task runs.
+      - V(recreated) VMs are removed and created anew, each time the task runs.
       - V(absent) VMs are switched off at once and removed, with their disks and keys.
     type: str
-    choices: [present, running, stopped, absent]
+    choices: [present, running, stopped, paused, rebooted, recreated, absent]
     default: running
+  apply:
+    description:
+      - How far a change of an existing VM may go.
+      - With V(live), what takes a restart is configured, and waits for the next one, see RV(vms[].waiting).
+      - With V(reboot), a VM that runs is restarted where a change takes that.
+      - With V(recreate), it is also created anew where a change takes that; then what is on its disk is lost.
+      - A change that goes further is refused before anything is changed.
+    type: str
+    choices: [live, reboot, recreate]
+    default: reboot
+    version_added: 0.3.0
   image:
     description:
       - Directory with V(vmlinuz), V(initrd.img), and V(root.ext4) or V(root.qcow2), as made by the role
@@ -188,16 +270,18 @@ EXAMPLES = r"""
         name: alpha-vm-01
         memory_mib: 256
         vcpus: 1
-        mac: 02:8e:d3:f6:a1:01
-        address: 10.20.0.11/24
-        socket: /run/detnet-testbed/alpha/vhost/vm-01.sock
+        interfaces:
+          - mac: 02:8e:d3:f6:a1:01
+            address: 10.20.0.11/24
+            socket: /run/detnet-testbed/alpha/vhost/vm-01.sock
       - id: 2
         name: alpha-vm-02
         memory_mib: 512
         vcpus: 2
-        mac: 02:8e:d3:f6:a1:02
-        address: 10.20.0.12/24
-        socket: /run/detnet-testbed/alpha/vhost/vm-02.sock
+        interfaces:
+          - mac: 02:8e:d3:f6:a1:02
+            address: 10.20.0.12/24
+            socket: /run/detnet-testbed/alpha/vhost/vm-02.sock
     image: /var/cache/detnet-testbed/images/current
     state_dir: /var/lib/detnet-testbed/alpha/vms
     management_address: 127.0.0.11
@@ -211,9 +295,10 @@ EXAMPLES = r"""
         name: alpha-vm-03
         memory_mib: 4096
         vcpus: 2
-        mac: 02:8e:d3:f6:a1:03
-        address: 10.20.0.13/24
-        socket: /run/detnet-testbed/alpha/vhost/vm-03.sock
+        interfaces:
+          - mac: 02:8e:d3:f6:a1:03
+            address: 10.20.0.13/24
+            socket: /run/detnet-testbed/alpha/vhost/vm-03.sock
         vcpu_cpus: ["4", "5"]
         emulator_cpus: 0-1
         memory_node: 0
@@ -258,7 +343,7 @@ vms:
       description: Port of SSH, 20000 + id.
       type: int
     mac:
-      description: MAC address of C(net0); null for O(state=absent).
+      description: MAC address of C(net0); null for O(state=absent), or if it has none.
       type: str
     ssh_host_key:
       description:
@@ -271,6 +356,27 @@ vms:
     changed:
       description: Whether something was done for this VM.
       type: bool
+    changes:
+      description: What of an existing VM was not as wanted.
+      type: list
+      elements: dict
+      contains:
+        setting:
+          description: Name of the setting, such as C(interfaces[0].queue_size).
+          type: str
+        before:
+          description: What it was.
+          type: raw
+        after:
+          description: What is wanted.
+          type: raw
+        apply:
+          description: What the change takes, V(live), V(reboot) or V(recreate).
+          type: str
+    waiting:
+      description: Settings that the VM gets with its next start.
+      type: list
+      elements: str
     error:
       description: Why the VM could not be brought into the wanted state.
       returned: if it failed
@@ -283,6 +389,21 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.detnet.testbed.plugins.module_utils import _hypervisor, _vm_tasks
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import VmError
 
+CREATING = ("present", "running", "stopped", "paused", "rebooted", "recreated")
+INTERFACE: dict[str, t.Any] = {
+    "mac": {"type": "str", "required": True},
+    "socket": {"type": "path", "required": True},
+    "socket_server": {"type": "str", "choices": ["switch", "qemu"], "default": "switch"},
+    "reconnect_s": {"type": "int", "default": 1},
+    "queues": {"type": "int", "default": 1},
+    "queue_size": {"type": "int", "choices": [256, 512, 1024], "default": 1024},
+    "packed": {"type": "bool", "default": False},
+    "mergeable_buffers": {"type": "bool", "default": True},
+    "offloads": {"type": "bool", "default": True},
+    "address": {"type": "str", "default": ""},
+    "address_v6": {"type": "str", "default": ""},
+    "mtu": {"type": "int", "default": 1500},
+}
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "vms": {
         "type": "list",
@@ -293,20 +414,28 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "name": {"type": "str", "required": True},
             "memory_mib": {"type": "int"},
             "vcpus": {"type": "int"},
-            "mac": {"type": "str"},
-            "address": {"type": "str"},
-            "address_v6": {"type": "str", "default": ""},
-            "mtu": {"type": "int", "default": 1500},
-            "socket": {"type": "path"},
-            "socket_server": {"type": "str", "choices": ["switch", "qemu"], "default": "switch"},
-            "queue_size": {"type": "int", "choices": [256, 512, 1024], "default": 1024},
+            "interfaces": {"type": "list", "elements": "dict", "default": [], "options": INTERFACE},
+            "disk": {
+                "type": "dict",
+                "options": {
+                    "size_mib": {"type": "int"},
+                    "cache": {
+                        "type": "str",
+                        "choices": ["none", "writethrough", "writeback", "directsync", "unsafe"],
+                    },
+                    "discard": {"type": "bool", "default": True},
+                },
+            },
+            "cpu_model": {"type": "str"},
             "vcpu_cpus": {"type": "list", "elements": "str"},
             "emulator_cpus": {"type": "str"},
+            "io_thread_cpus": {"type": "str"},
             "memory_node": {"type": "int"},
             "page_size_kib": {"type": "int"},
         },
     },
-    "state": {"type": "str", "choices": ["present", "running", "stopped", "absent"], "default": "running"},
+    "state": {"type": "str", "choices": [*CREATING, "absent"], "default": "running"},
+    "apply": {"type": "str", "choices": ["live", "reboot", "recreate"], "default": "reboot"},
     "image": {"type": "path"},
     "state_dir": {"type": "path", "required": True},
     "management_address": {"type": "str"},
@@ -317,7 +446,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 NEEDED = ["image", "management_address", "ssh_authorized_key"]
-REQUIRED_IF = [("state", state, NEEDED) for state in ("present", "running", "stopped")]
+REQUIRED_IF = [("state", state, NEEDED) for state in CREATING]
 
 
 def main() -> None:

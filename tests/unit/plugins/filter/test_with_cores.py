@@ -77,16 +77,8 @@ def test_what_is_no_plan_is_refused(given: t.Any) -> None:
 def test_the_places_of_a_real_plan_are_what_the_vms_may_have() -> None:
     request = Request(vms=(VmRequest(1, 2, memory_mib=256), VmRequest(2, 3, memory_mib=256)))
     made = _core_plan.make_plan(machine(nodes=2, threads=2), request)
-    vm = {
-        "mac": "",
-        "address": "",
-        "socket": "/s",
-        "socket_server": "switch",
-        "queue_size": 1024,
-        "memory_mib": 256,
-    }
     vms = [
-        {**vm, "id": number, "name": f"a-vm-{number:02d}", "vcpus": vcpus}
+        {"memory_mib": 256, "interfaces": [], "id": number, "name": f"a-vm-{number:02d}", "vcpus": vcpus}
         for number, vcpus in ((1, 2), (2, 3))
     ]
     shared = {

@@ -12,34 +12,16 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _domain_xml
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Vm
+from vms import OF_ITS_OWN, PLACED, ROOT, VM, with_net0
 
-ROOT = "/images/1/root.ext4"
-VM = Vm(
-    id=1,
-    name="alpha-vm-01",
-    memory_mib=256,
-    vcpus=2,
-    mac="02:00:00:00:00:01",
-    address="10.20.0.11/24",
-    socket="/run/vm-01.sock",
-    socket_server="switch",
-    queue_size=512,
-    image="/images/1",
-    directory="/state/vm-01",
-    management_address="127.0.0.11",
-    ssh_authorized_key='ssh-ed25519 AAAA "<&me>"',
-)
-QEMU_SERVES = dataclasses.replace(VM, socket_server="qemu")
-PLACED = dataclasses.replace(
-    VM, vcpu_cpus=["4", "5-6"], emulator_cpus="0-1,8", memory_node=1, page_size_kib=1048576
-)
+QEMU_SERVES = with_net0(socket_server="qemu", reconnect_s=0)
 QEMU = _domain_xml.QEMU
 VIRT_AA_HELPER = "/usr/lib/libvirt/virt-aa-helper"
 
 
-def domain(vm: Vm = VM, accelerator: str = "tcg", root: str = ROOT) -> ET.Element:
-    return ET.fromstring(_domain_xml.domain_xml(vm, accelerator, root))  # noqa: S314
+def domain(vm: Vm = VM, root: str = ROOT) -> ET.Element:
+    return ET.fromstring(_domain_xml.domain_xml(vm, root))  # noqa: S314
 
 
 @pytest.mark.parametrize(
@@ -62,7 +44,7 @@ def domain(vm: Vm = VM, accelerator: str = "tcg", root: str = ROOT) -> ET.Elemen
             "devices/interface/source/reconnect", {"enabled": "yes", "timeout": "1"}, id="reconnects"
         ),
         pytest.param(
-            "devices/interface/driver", {"rx_queue_size": "512", "tx_queue_size": "512"}, id="rings"
+            "devices/interface/driver", {"rx_queue_size": "1024", "tx_queue_size": "1024"}, id="rings"
         ),
         pytest.param(
             "devices/disk/driver", {"name": "qemu", "type": "qcow2", "discard": "unmap"}, id="overlay"
@@ -108,6 +90,7 @@ def test_place_of_a_vm(path: str, attributes: list[dict[str, str]]) -> None:
     [
         pytest.param("vcpu_cpus", {"cputune", "vcpupin"}, id="vcpus"),
         pytest.param("emulator_cpus", {"cputune", "emulatorpin"}, id="emulator"),
+        pytest.param("io_thread_cpus", {"cputune", "iothreadpin", "iothreads"}, id="disk"),
         pytest.param("memory_node", {"numatune"}, id="node"),
         pytest.param("page_size_kib", {"page"}, id="page-size"),
     ],
@@ -138,7 +121,7 @@ def test_the_switch_may_be_the_client() -> None:
     ],
 )
 def test_accelerator(accelerator: str, kind: str, cpu: str, workaround: bool) -> None:
-    xml = domain(accelerator=accelerator)
+    xml = domain(dataclasses.replace(VM, accelerator=accelerator))
     assert xml.get("type") == kind
     assert xml.find("cpu").get("mode") == cpu  # type: ignore[union-attr]
     properties = xml.findall(f"{QEMU}override/{QEMU}device[@alias='ua-net0']/{QEMU}frontend/{QEMU}property")
@@ -180,8 +163,58 @@ def test_credentials_are_files() -> None:
     }
 
 
+def test_the_domain_that_it_takes_the_place_of_is_named() -> None:
+    assert ET.fromstring(_domain_xml.domain_xml(VM, ROOT, "a-uuid")).findtext("uuid") == "a-uuid"  # noqa: S314
+    assert domain().find("uuid") is None
+
+
+@pytest.mark.parametrize(
+    ("path", "attributes"),
+    [
+        pytest.param("cpu/model", [{}], id="model"),
+        pytest.param(
+            "devices/interface/driver",
+            [
+                {"queues": "2", "rx_queue_size": "256", "tx_queue_size": "256", "packed": "on"},
+                {"rx_queue_size": "512", "tx_queue_size": "512"},
+            ],
+            id="rings",
+        ),
+        pytest.param(
+            "devices/interface/source/reconnect", [{"enabled": "yes", "timeout": "7"}], id="reconnect"
+        ),
+        pytest.param("devices/interface/alias", [{"name": "ua-net0"}, {"name": "ua-net1"}], id="aliases"),
+        pytest.param(
+            "devices/disk/driver",
+            [{"name": "qemu", "type": "qcow2", "discard": "ignore", "cache": "none", "iothread": "1"}],
+            id="disk",
+        ),
+        pytest.param("cputune/iothreadpin", [{"iothread": "1", "cpuset": "9"}], id="thread-of-the-disk"),
+    ],
+)
+def test_options_of_a_vm(path: str, attributes: list[dict[str, str]]) -> None:
+    assert [element.attrib for element in domain(OF_ITS_OWN).findall(path)] == attributes
+
+
+def test_what_is_not_offered_to_the_guest_is_switched_off() -> None:
+    first, second = domain(OF_ITS_OWN).findall("devices/interface/driver")
+    assert not len(first)
+    assert [each.tag for each in second] == ["host", "guest"]
+    assert {value for each in second for value in each.attrib.values()} == {"off"}
+    assert "mrg_rxbuf" in second[0].attrib
+    no_merging = domain(with_net0(mergeable_buffers=False)).find("devices/interface/driver")
+    assert no_merging is not None
+    assert [each.attrib for each in no_merging] == [{"mrg_rxbuf": "off"}]
+
+
+def test_a_disk_without_a_cache_of_its_own_leaves_it_to_qemu() -> None:
+    driver = domain(dataclasses.replace(VM, disk=Disk())).find("devices/disk/driver")
+    assert driver is not None
+    assert "cache" not in driver.attrib
+
+
 def test_kernel_command_line() -> None:
-    assert _domain_xml.kernel_command_line(VM) == (
+    assert _domain_xml.kernel_command_line(with_net0(address_v6="")) == (
         "root=/dev/vda rw console=ttyS0 systemd.hostname=alpha-vm-01"
         " ifname=net0:02:00:00:00:00:01 ip=10.20.0.11:::255.255.255.0::net0:none:1500"
         " ifname=mgmt0:06:00:00:00:00:01 ip=mgmt0:dhcp"
@@ -189,39 +222,21 @@ def test_kernel_command_line() -> None:
 
 
 def test_kernel_command_line_of_a_guest_with_ipv6_and_long_frames() -> None:
-    vm = dataclasses.replace(VM, address_v6="fd20::11/64", mtu=9000)
     assert (
         " ip=10.20.0.11:::255.255.255.0::net0:none:9000 ip=[fd20::11]:::64::net0:none:9000 "
-        in _domain_xml.kernel_command_line(vm)
+        in _domain_xml.kernel_command_line(with_net0(mtu=9000))
     )
 
 
-@pytest.mark.parametrize("accelerator", ["kvm", "tcg"])
-def test_what_is_written_is_read_back(accelerator: str) -> None:
-    observed = _domain_xml.observed(_domain_xml.domain_xml(VM, accelerator, ROOT), "running")
-    assert (observed.state, observed.accelerator) == ("running", accelerator)
-    assert observed.description == VM.description
-
-
-@pytest.mark.parametrize(
-    ("metadata", "description"),
-    [
-        pytest.param("", None, id="not-ours"),
-        pytest.param("<x:vm xmlns:x='urn:other'>{}</x:vm>", None, id="another-program's"),
-        pytest.param("<x:vm xmlns:x='urn:detnet:testbed:vm'>{broken</x:vm>", {}, id="ours-edited-by-hand"),
-        pytest.param("<x:vm xmlns:x='urn:detnet:testbed:vm'>[1]</x:vm>", {}, id="ours-of-another-shape"),
-    ],
-)
-def test_description(metadata: str, description: dict[str, str] | None) -> None:
-    xml = f"<domain type='qemu'><metadata>{metadata}</metadata></domain>"
-    assert _domain_xml.observed(xml, "stopped").description == description
+def test_an_interface_without_addresses_has_its_mtu() -> None:
+    line = _domain_xml.kernel_command_line(with_net0(address="", address_v6="", mtu=9000))
+    assert " ifname=net0:02:00:00:00:00:01 ip=net0:off:9000 " in line
 
 
 @pytest.mark.skipif(not shutil.which(VIRT_AA_HELPER), reason="libvirt is not installed")
 def test_apparmor_profile_that_libvirt_makes_allows_every_file_of_the_vm() -> None:
     uuid = "be84f475-9644-4cef-ab83-fc0808a93ce6"
-    xml = domain()
-    ET.SubElement(xml, "uuid").text = uuid
+    xml = ET.fromstring(_domain_xml.domain_xml(VM, ROOT, uuid))  # noqa: S314
     profile = subprocess.run(
         [VIRT_AA_HELPER, "--dryrun", "--create", "--uuid", f"libvirt-{uuid}"],
         check=True,

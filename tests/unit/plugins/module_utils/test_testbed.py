@@ -85,14 +85,18 @@ def test_gives_the_options_of_the_modules(hostvars: Hostvars) -> None:
             {
                 "id": 2,
                 "name": "beta-vm-02",
-                "mac": "02:f4:4e:64:e7:02",
-                "address": "10.20.0.22/24",
-                "address_v6": "fd20::22/64",
-                "mtu": 1500,
                 "memory_mib": 256,
                 "vcpus": 1,
-                "socket": "/run/detnet-testbed/beta/vhost/vm-02.sock",
-                "socket_server": "switch",
+                "interfaces": [
+                    {
+                        "mac": "02:f4:4e:64:e7:02",
+                        "socket": "/run/detnet-testbed/beta/vhost/vm-02.sock",
+                        "socket_server": "switch",
+                        "address": "10.20.0.22/24",
+                        "address_v6": "fd20::22/64",
+                        "mtu": 1500,
+                    }
+                ],
             }
         ],
         "cores": [{"vm": 2, "vcpus": 1, "memory_mib": 256}],
@@ -189,7 +193,7 @@ def test_a_rule_within_an_end_host_names_the_vm(hostvars: Hostvars, tags: list[i
 def test_the_mtu_is_that_of_all_guests(hostvars: Hostvars) -> None:
     everywhere(hostvars, lambda variables: variables.update(testbed_mtu=9000))
     end_hosts = compile_testbed(hostvars, GROUPS)["end_hosts"]
-    assert {vm["mtu"] for host in end_hosts.values() for vm in host["vms"]} == {9000}
+    assert {vm["interfaces"][0]["mtu"] for host in end_hosts.values() for vm in host["vms"]} == {9000}
 
 
 def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
@@ -199,9 +203,10 @@ def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
         "testbed_run_dir": "/run/x",
     }
     vm = compile_testbed(hostvars, GROUPS)["end_hosts"]["alpha"]["vms"][1]
-    assert vm["mac"] == "02:aa:00:00:00:01"
-    assert vm["socket"] == "/run/x/alpha/vhost/vm-01.sock"
-    assert (vm["socket_server"], vm["vcpus"]) == ("qemu", 2)
+    (interface,) = vm["interfaces"]
+    assert interface["mac"] == "02:aa:00:00:00:01"
+    assert interface["socket"] == "/run/x/alpha/vhost/vm-01.sock"
+    assert (interface["socket_server"], vm["vcpus"]) == ("qemu", 2)
 
 
 @pytest.mark.parametrize(

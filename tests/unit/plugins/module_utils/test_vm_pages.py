@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import typing as t
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm
 from ansible_collections.detnet.testbed.plugins.module_utils._vm_pages import HostPages
 
 MIB2, GIB1 = 2048, 1048576
-VM = Vm(1, "a-vm-01", 256, 1, "", "", "/s", "switch", 1024, "/i", "/d/vm-01", "127.0.0.1", "")
+VM = Vm(1, "a-vm-01", 256, 1, "/i", "/d/vm-01", "127.0.0.1", "")
 SMALL = dataclasses.replace(VM, name="a-vm-02", memory_mib=2)
 LARGE = dataclasses.replace(VM, memory_mib=1024, page_size_kib=GIB1)
 ON_1 = dataclasses.replace(VM, memory_node=1)
@@ -36,18 +35,15 @@ def host(free_0: int, free_1: int = 0, gib_1: int = 0, reserved: int = 0) -> Hos
         pytest.param([], [], NO_PAGES, id="no-vm-needs-no-page"),
         pytest.param([VM], [], host(128), id="exactly-enough"),
         pytest.param([VM], [], host(64, 64), id="of-both-nodes-together"),
-        pytest.param([VM], [{"memory_mib": 256}], host(0), id="a-replaced-vm-gives-back-first"),
-        pytest.param([VM], [{}], host(128), id="a-replaced-vm-that-says-nothing-gives-nothing-back"),
+        pytest.param([VM], [VM], host(0), id="a-replaced-vm-gives-back-first"),
         pytest.param([ON_1], [], host(0, 128), id="on-its-node"),
-        pytest.param([ON_1], [{"memory_mib": 256, "memory_node": 1}], host(0), id="given-back-on-its-node"),
-        pytest.param([ON_1], [{"memory_mib": 256}], host(0), id="given-back-on-whichever-node"),
+        pytest.param([ON_1], [ON_1], host(0), id="given-back-on-its-node"),
+        pytest.param([ON_1], [VM], host(0), id="given-back-on-whichever-node"),
         pytest.param([LARGE, VM], [], host(128, 0, 1), id="each-size-by-itself"),
-        pytest.param(
-            [LARGE], [{"memory_mib": 1024, "page_size_kib": GIB1}], host(0), id="given-back-of-its-size"
-        ),
+        pytest.param([LARGE], [LARGE], host(0), id="given-back-of-its-size"),
     ],
 )
-def test_takes(vms: list[Vm], released: list[dict[str, t.Any]], machine: HostPages) -> None:
+def test_takes(vms: list[Vm], released: list[Vm], machine: HostPages) -> None:
     assert _vm_pages.problems(vms, released, machine) == []
 
 
@@ -70,11 +66,11 @@ def test_takes(vms: list[Vm], released: list[dict[str, t.Any]], machine: HostPag
             id="too-few-on-the-node-and-enough-beside"
         ),
         pytest.param(
-            [ON_1], [{"memory_mib": 256, "memory_node": 0}], host(0), "on node 1, 0 are free",
+            [ON_1], [dataclasses.replace(VM, memory_node=0)], host(0), "on node 1, 0 are free",
             id="given-back-on-another-node"
         ),
         pytest.param(
-            [LARGE], [{"memory_mib": 1024}], host(600), "need 1 hugepages of 1048576 KiB, 0 are",
+            [LARGE], [dataclasses.replace(VM, memory_mib=1024)], host(600), "need 1 hugepages of 1048576 KiB, 0 are",
             id="given-back-of-another-size"
         ),
         pytest.param(
@@ -100,7 +96,7 @@ def test_takes(vms: list[Vm], released: list[dict[str, t.Any]], machine: HostPag
         ),
     ],
 )  # fmt: skip
-def test_refuses(vms: list[Vm], released: list[dict[str, t.Any]], machine: HostPages, says: str) -> None:
+def test_refuses(vms: list[Vm], released: list[Vm], machine: HostPages, says: str) -> None:
     (problem,) = _vm_pages.problems(vms, released, machine)
     assert says in problem
 

@@ -12,12 +12,12 @@ import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _vm_placement
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm
 
-VM = Vm(1, "a-vm-01", 256, 2, "", "", "/s", "switch", 1024, "/i", "/d/vm-01", "127.0.0.1", "")
-PLACED = dataclasses.replace(VM, vcpu_cpus=["4", "5-6"], emulator_cpus="0-1")
+VM = Vm(1, "a-vm-01", 256, 2, "/i", "/d/vm-01", "127.0.0.1", "")
+PLACED = dataclasses.replace(VM, vcpu_cpus=("4", "5-6"), emulator_cpus="0-1", io_thread_cpus="8")
 
 
 def named(number: int, *cpus: str) -> Vm:
-    return dataclasses.replace(VM, name=f"a-vm-{number:02d}", vcpus=len(cpus), vcpu_cpus=list(cpus))
+    return dataclasses.replace(VM, name=f"a-vm-{number:02d}", vcpus=len(cpus), vcpu_cpus=cpus)
 
 
 @pytest.mark.parametrize(
@@ -39,20 +39,20 @@ def test_takes(vms: list[Vm]) -> None:
     ("changes", "says"),
     [
         pytest.param(
-            {"vcpu_cpus": ["4"]},
+            {"vcpu_cpus": ("4",)},
             "vcpu_cpus has 1 lists for vcpus=2; give one for each vCPU",
             id="fewer-lists-than-vcpus",
         ),
         pytest.param(
-            {"vcpu_cpus": []}, "vcpu_cpus has 0 lists for vcpus=2; give one for each vCPU", id="no-list"
+            {"vcpu_cpus": ()}, "vcpu_cpus has 0 lists for vcpus=2; give one for each vCPU", id="no-list"
         ),
         pytest.param(
-            {"vcpu_cpus": ["4", "5,x"]},
+            {"vcpu_cpus": ("4", "5,x")},
             "vcpu_cpus[1] is no list of CPUs: 'x' in '5,x' is neither a CPU nor a range; write it as 0-3,8",
             id="malformed",
         ),
         pytest.param(
-            {"vcpu_cpus": ["", "5"]},
+            {"vcpu_cpus": ("", "5")},
             "vcpu_cpus[0] is empty; name a CPU, or leave the option out",
             id="empty-list",
         ),
@@ -84,4 +84,5 @@ def test_lists_have_names() -> None:
         "vcpu_cpus[0]": (4,),
         "vcpu_cpus[1]": (5, 6),
         "emulator_cpus": (0, 1),
+        "io_thread_cpus": (8,),
     }

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _vm_preflight
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Interface, Vm
 
-VM = Vm(1, "a-vm-01", 256, 1, "", "", "/s", "switch", 1024, "/i", "/d/vm-01", "127.0.0.1", "")
+VM = Vm(1, "a-vm-01", 256, 1, "/i", "/d/vm-01", "127.0.0.1", "")
 SMALL = dataclasses.replace(VM, name="a-vm-02", memory_mib=2)
 
 
@@ -29,9 +29,9 @@ def root(tmp_path: Path) -> str:
     ("place", "says"),
     [
         pytest.param({}, None, id="a-vm-without-a-place"),
-        pytest.param({"vcpu_cpus": ["4"], "emulator_cpus": "0-2"}, None, id="all-online"),
-        pytest.param({"vcpu_cpus": ["3"]}, "vcpu_cpus[0] has CPU 3, and online", id="offline"),
-        pytest.param({"vcpu_cpus": ["2-9"]}, "vcpu_cpus[0] has CPU 3,5-9, and online", id="partly-unknown"),
+        pytest.param({"vcpu_cpus": ("4",), "emulator_cpus": "0-2"}, None, id="all-online"),
+        pytest.param({"vcpu_cpus": ("3",)}, "vcpu_cpus[0] has CPU 3, and online", id="offline"),
+        pytest.param({"vcpu_cpus": ("2-9",)}, "vcpu_cpus[0] has CPU 3,5-9, and online", id="partly-unknown"),
         pytest.param({"emulator_cpus": "8"}, "emulator_cpus has CPU 8, and online", id="of-the-emulator"),
     ],
 )
@@ -65,7 +65,9 @@ def test_an_address_of_another_machine_is_named() -> None:
 
 
 def test_qemu_as_server_needs_the_directory_only() -> None:
-    serves = dataclasses.replace(VM, socket_server="qemu", socket="/usr/new.sock")
-    assert _vm_preflight.missing_sockets([serves]) == []
-    (problem,) = _vm_preflight.missing_sockets([dataclasses.replace(serves, socket="/missing/new.sock")])
+    def serves(path: str) -> Vm:
+        return dataclasses.replace(VM, interfaces=(Interface("", path, socket_server="qemu"),))
+
+    assert _vm_preflight.missing_sockets([serves("/usr/new.sock")]) == []
+    (problem,) = _vm_preflight.missing_sockets([serves("/missing/new.sock")])
     assert "the directory of /missing/new.sock is missing" in problem

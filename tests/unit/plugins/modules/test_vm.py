@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import stat
 import threading
@@ -26,6 +27,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._hugepages import P
 from ansible_collections.detnet.testbed.plugins.modules import vm, vm_info
 
 RUNNING, PAUSED, SHUTOFF, CRASHED, PMSUSPENDED = 1, 3, 5, 6, 7
+INACTIVE, LIVE = 2, 1
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKmVsC4tuRfvthwRGOKGezKNXMOxKs6C8WB80kNPp3mB me"
 ADDRESS = "127.0.0.99"
 
@@ -41,12 +43,16 @@ class MemoryDomain:
 
     def __init__(self, libvirt: MemoryLibvirt, xml: str) -> None:
         self.libvirt, self.xml, self.now = libvirt, xml, SHUTOFF
+        self.running_xml = xml
+
+    def UUIDString(self) -> str:
+        return "be84f475-9644-4cef-ab83-fc0808a93ce6"
 
     def name(self) -> str:
         return ET.fromstring(self.xml).findtext("name", "")  # noqa: S314
 
-    def XMLDesc(self, _flags: int) -> str:
-        return self.xml
+    def XMLDesc(self, flags: int) -> str:
+        return self.xml if flags == INACTIVE or self.now == SHUTOFF else self.running_xml
 
     def state(self) -> tuple[int, int]:
         return self.now, 0
@@ -64,7 +70,21 @@ class MemoryDomain:
         if self.name() in self.libvirt.refused:
             raise LibvirtError("no such luck")
         self.libvirt.did(f"start {self.name()}")
-        self.now = RUNNING
+        self.now, self.running_xml = RUNNING, self.xml
+
+    def suspend(self) -> None:
+        self.libvirt.did(f"pause {self.name()}")
+        self.now = PAUSED
+
+    def pinVcpuFlags(self, vcpu: int, cpus: tuple[bool, ...], flags: int) -> None:
+        assert flags == LIVE
+        self.libvirt.did(f"pin vCPU {vcpu} of {self.name()} to {cpus.index(True)}")
+        self.running_xml = self.xml
+
+    def pinEmulator(self, cpus: tuple[bool, ...], flags: int) -> None:
+        assert flags == LIVE
+        self.libvirt.did(f"pin emulator of {self.name()} to {cpus.index(True)}")
+        self.running_xml = self.xml
 
     def resume(self) -> None:
         self.libvirt.did(f"resume {self.name()}")
@@ -107,7 +127,11 @@ class MemoryLibvirt:
     def defineXML(self, xml: str) -> None:
         domain = MemoryDomain(self, xml)
         self.did(f"define {domain.name()}")
-        self.domains[domain.name()] = domain
+        if known := self.domains.get(domain.name()):
+            assert ET.fromstring(xml).findtext("uuid") == known.UUIDString()  # noqa: S314
+            known.xml = xml
+        else:
+            self.domains[domain.name()] = domain
 
     def close(self) -> None:
         pass
@@ -120,7 +144,8 @@ def libvirt(monkeypatch: pytest.MonkeyPatch) -> MemoryLibvirt:
         libvirtError=LibvirtError,
         open=lambda _uri: memory,
         registerErrorHandler=lambda _handler, _context: None,
-        VIR_DOMAIN_XML_INACTIVE=2,
+        VIR_DOMAIN_XML_INACTIVE=INACTIVE,
+        VIR_DOMAIN_AFFECT_LIVE=LIVE,
         VIR_DOMAIN_UNDEFINE_MANAGED_SAVE=1,
         VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA=2,
         VIR_DOMAIN_PAUSED=PAUSED,
@@ -172,6 +197,12 @@ def entry(place: Path, vm_id: int, **changes: t.Any) -> dict[str, t.Any]:
         "name": f"a-vm-{vm_id:02d}",
         "memory_mib": 256,
         "vcpus": 1,
+        "interfaces": [interface(place, vm_id)],
+    } | changes
+
+
+def interface(place: Path, vm_id: int, **changes: t.Any) -> dict[str, t.Any]:
+    return {
         "mac": f"02:00:00:00:00:{vm_id:02x}",
         "address": f"10.0.0.{vm_id}/24",
         "socket": str(place / f"{vm_id}"),
@@ -217,6 +248,8 @@ def test_creates_and_starts_then_changes_nothing(
         "ssh_host_key": "ssh-ed25519 AAAA",
         "known_hosts": f"[{ADDRESS}]:20001 ssh-ed25519 AAAA",
         "changed": True,
+        "changes": [],
+        "waiting": [],
     }
     again = task()
     assert not again["changed"]
@@ -238,7 +271,7 @@ def test_files_are_for_qemu_only(task: t.Callable[..., Result], machine: Path) -
     }
 
 
-@pytest.mark.parametrize("state", ["present", "running", "stopped"])
+@pytest.mark.parametrize("state", ["present", "running", "stopped", "paused", "rebooted", "recreated"])
 def test_check_mode_predicts_without_acting(
     task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, state: str
 ) -> None:
@@ -255,11 +288,98 @@ def test_a_changed_description_recreates_that_vm_only(
 ) -> None:
     task()
     result = task({"memory_mib": 128})
-    assert libvirt.changes == ["destroy a-vm-01", "undefine a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
     assert [found["changed"] for found in result["vms"]] == [True, False]
-    assert list(result["diff"]["before"]) == ["a-vm-01"]
-    assert result["diff"]["before"]["a-vm-01"]["memory_mib"] == 256
-    assert result["diff"]["after"]["a-vm-01"]["memory_mib"] == 128
+    assert result["vms"][0]["changes"] == [
+        {"setting": "memory_mib", "before": 256, "after": 128, "apply": "reboot"}
+    ]
+    assert result["diff"] == {
+        "before": {"a-vm-01": {"state": "running", "memory_mib": 256}},
+        "after": {"a-vm-01": {"state": "running", "memory_mib": 128}},
+    }
+    assert not task({"memory_mib": 128})["changed"]
+
+
+def test_a_change_may_wait_for_the_next_start(task: t.Callable[..., Result], libvirt: MemoryLibvirt) -> None:
+    task()
+    result = task({"memory_mib": 128}, apply="live")
+    assert libvirt.changes == ["define a-vm-01"]
+    assert [found["waiting"] for found in result["vms"]] == [["memory_mib"], []]
+    again = task({"memory_mib": 128}, apply="reboot")
+    assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert again["vms"][0]["waiting"] == []
+
+
+def test_what_somebody_changed_by_hand_is_changed_back(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt
+) -> None:
+    task()
+    domain = libvirt.domains["a-vm-01"]
+    domain.xml = domain.xml.replace('rx_queue_size="1024"', 'rx_queue_size="512"')
+    result = task()
+    assert [change["setting"] for change in result["vms"][0]["changes"]] == ["interfaces[0].queue_size"]
+    assert not task()["changed"]
+
+
+def test_another_image_is_refused_without_leave_to_lose_the_disk(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path
+) -> None:
+    task()
+    shutil.copytree(machine / "image", machine / "image2")
+    refused = task(image=str(machine / "image2"))
+    assert "VM a-vm-01: its image can change" in refused["msg"]
+    assert "its disk is lost; allow that with apply=recreate" in refused["msg"]
+    assert libvirt.changes == []
+    assert task(image=str(machine / "image2"), apply="recreate")["changed"]
+    assert libvirt.changes.count("undefine a-vm-01") == 1
+
+
+def test_another_id_is_another_vm(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path
+) -> None:
+    task()
+    result = task(vms=[entry(machine, 1, id=3)], apply="recreate")
+    assert "VM a-vm-01: its id is 1 and cannot become 3" in result["msg"]
+    assert libvirt.changes == []
+
+
+def test_other_keys_are_there_with_the_next_start(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path
+) -> None:
+    task()
+    task(ssh_authorized_key=f"{KEY} too", apply="live")
+    assert sorted(libvirt.changes) == ["define a-vm-01", "define a-vm-02"]
+    assert (machine / "state/vm-01/ssh_authorized_keys").read_text() == f"{KEY} too\n"
+
+
+@pytest.mark.parametrize(
+    ("state", "does", "becomes"),
+    [
+        pytest.param("paused", ["pause a-vm-01", "pause a-vm-02"], "paused", id="paused"),
+        pytest.param(
+            "rebooted",
+            ["shutdown a-vm-01", "shutdown a-vm-02", "start a-vm-01", "start a-vm-02"],
+            "running",
+            id="rebooted",
+        ),
+        pytest.param(
+            "recreated",
+            [
+                f"{what} a-vm-0{vm_id}"
+                for what in ("define", "destroy", "start", "undefine")
+                for vm_id in (1, 2)
+            ],
+            "running",
+            id="recreated",
+        ),
+    ],
+)
+def test_states(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, state: str, does: list[str], becomes: str
+) -> None:
+    task()
+    assert states(task(state=state)) == [becomes, becomes]
+    assert sorted(libvirt.changes) == does
 
 
 def test_a_vm_that_is_created_anew_keeps_accelerator_and_host_key(
@@ -268,7 +388,8 @@ def test_a_vm_that_is_created_anew_keeps_accelerator_and_host_key(
     task()
     (machine / "bin" / "qemu-system-x86_64").write_text("#!/bin/sh\nexit 33\n")  # now KVM would work
     (machine / "bin" / "ssh-keygen").unlink()
-    result = task({"memory_mib": 128})
+    result = task(state="recreated")
+    assert not result.get("failed")
     assert result["vms"][0]["accelerator"] == "tcg"
 
 
@@ -300,7 +421,7 @@ def test_stops_at_last_by_switching_off(task: t.Callable[..., Result], libvirt: 
 def test_absent_leaves_nothing(task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path) -> None:
     (machine / "log").mkdir()
     log = machine / "log" / "a-vm-01.log"
-    task({"socket_server": "qemu"})
+    task({"interfaces": [interface(machine, 1, socket_server="qemu")]})
     log.touch()
     gone = [{"id": 1, "name": "a-vm-01"}, {"id": 2, "name": "a-vm-02"}]
     assert task(vms=gone, state="absent", check_mode=True)["changed"]
@@ -364,16 +485,27 @@ def test_refuses_a_machine_before_any_change(
 
 
 ONLINE = f"{min(os.sched_getaffinity(0))}"
+OTHERWISE_ONLINE = f"{max(os.sched_getaffinity(0))}"
 
 
-def test_another_place_is_another_vm(task: t.Callable[..., Result], libvirt: MemoryLibvirt) -> None:
+def test_a_first_place_takes_a_restart_and_another_none(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt
+) -> None:
     task()
     place = {"vcpu_cpus": [ONLINE], "emulator_cpus": ONLINE, "memory_node": 0, "page_size_kib": 2048}
     result = task(place)
-    assert libvirt.changes == ["destroy a-vm-01", "undefine a-vm-01", "define a-vm-01", "start a-vm-01"]
-    before, after = (result["diff"][when]["a-vm-01"] for when in ("before", "after"))
-    assert {key: after[key] for key in after if key not in before} == place
+    assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert result["diff"]["before"]["a-vm-01"] == {"state": "running", **dict.fromkeys(place)}
+    assert result["diff"]["after"]["a-vm-01"] == {"state": "running", **place}
     assert not task(place)["changed"]
+    moved = {**place, "vcpu_cpus": [OTHERWISE_ONLINE], "emulator_cpus": OTHERWISE_ONLINE}
+    assert task(moved)["changed"]
+    assert libvirt.changes == [
+        "define a-vm-01",
+        f"pin vCPU 0 of a-vm-01 to {OTHERWISE_ONLINE}",
+        f"pin emulator of a-vm-01 to {OTHERWISE_ONLINE}",
+    ]
+    assert not task(moved)["changed"]
 
 
 @pytest.mark.parametrize(
