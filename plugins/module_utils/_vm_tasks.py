@@ -9,6 +9,7 @@ import concurrent.futures
 import dataclasses
 import functools
 import os
+import time
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import (
@@ -26,8 +27,10 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _vm_wait,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor
+from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, Vm, VmError
 
+SWITCH_TIMEOUT_S = 5.0
 WORKERS = 8  # enough to overlap slow shutdowns; more starts at once only compete
 
 
@@ -159,12 +162,23 @@ def remove(hypervisor: Hypervisor, task: Task) -> None:
             os.unlink(interface.socket)
 
 
-def wait(hypervisor: Hypervisor, task: Task, timeout_s: float) -> None:
-    """Wait until the SSH server of a VM answers."""
+def wait(hypervisor: Hypervisor, params: dict[str, t.Any], task: Task) -> None:
+    """Wait until a VM is ready, as the option wait_for says."""
     vm = t.cast(Vm, task.wanted)  # only what shall run is waited for
     address, port = vm.management_address, vm.management_port
+    switch = Switch(params["switch_socket"] or "", SWITCH_TIMEOUT_S)
+    sockets = [interface.socket for interface in vm.interfaces]
+    alive = functools.partial(hypervisor.active, task.name)
+    ssh = (functools.partial(_vm_wait.greets, address, port), f"no SSH server answered at {address}:{port}")
+    network = (
+        functools.partial(_vm_wait.connected, switch, sockets),
+        f"its guest and the switch at {switch.path} did not agree on {', '.join(sockets)}",
+    )
+    waits = {"started": [(alive, "it did not run")], "ssh": [ssh], "network": [network, ssh]}
+    deadline = time.monotonic() + params["wait_timeout_s"]
     try:
-        _vm_wait.wait_for_ssh(address, port, timeout_s, functools.partial(hypervisor.active, task.name))
+        for ready, late in waits[params["wait_for"]]:
+            _vm_wait.wait_until(ready, late, max(0.0, deadline - time.monotonic()), alive)
     except VmError as exc:
         console = "\n".join(_vm_files.console_tail(task.directory, lines=15)) or "(nothing)"
         log = os.path.join(_vm_files.LIBVIRT_LOGS, f"{task.name}.log")
@@ -244,10 +258,9 @@ def run(hypervisor: Hypervisor, params: dict[str, t.Any], check_mode: bool) -> d
             task.done = list(task.steps)
     else:
         for_each(tasks, WORKERS, functools.partial(act, hypervisor, params["ssh_authorized_key"] or ""))
-        if params["wait_for"] == "ssh":
+        if params["wait_for"] != "none":
             started = [task for task in tasks if task.error is None and runs(task)]
-            wait_s = params["wait_timeout_s"]
-            for_each(started, len(started) or 1, lambda task: wait(hypervisor, task, wait_s))
+            for_each(started, len(started) or 1, functools.partial(wait, hypervisor, params))
     now = hypervisor.domains() if any(task.error for task in tasks) else {}
     return {
         "changed": any(task.done for task in tasks),

@@ -243,10 +243,18 @@ options:
     default: auto
   wait_for:
     description:
-      - V(ssh) waits until the SSH server of each running VM answers.
+      - What to wait for before the task ends, for each VM that runs then.
+      - V(started) waits until its QEMU runs.
+      - V(ssh) waits until its SSH server answers.
+      - V(network) waits for that, and until its guest and the switch have agreed on all data interfaces.
     type: str
-    choices: [none, ssh]
+    choices: [none, started, ssh, network]
     default: none
+  switch_socket:
+    description:
+      - Control socket of the tagging switch. Required if O(wait_for=network).
+    type: path
+    version_added: 0.3.0
   wait_timeout_s:
     description:
       - How long to wait, in seconds, counted from the start of the last VM.
@@ -286,7 +294,8 @@ EXAMPLES = r"""
     state_dir: /var/lib/detnet-testbed/alpha/vms
     management_address: 127.0.0.11
     ssh_authorized_key: "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
-    wait_for: ssh
+    wait_for: network
+    switch_socket: /run/detnet-testbed/alpha/control/switch.sock
 
 - name: Start a VM whose processors and memory are its own
   detnet.testbed.vm:
@@ -441,12 +450,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "management_address": {"type": "str"},
     "ssh_authorized_key": {"type": "str", "no_log": False},
     "accelerator": {"type": "str", "choices": ["auto", "kvm", "tcg"], "default": "auto"},
-    "wait_for": {"type": "str", "choices": ["none", "ssh"], "default": "none"},
+    "wait_for": {"type": "str", "choices": ["none", "started", "ssh", "network"], "default": "none"},
     "wait_timeout_s": {"type": "int", "default": 180},
+    "switch_socket": {"type": "path"},
 }
 
 NEEDED = ["image", "management_address", "ssh_authorized_key"]
-REQUIRED_IF = [("state", state, NEEDED) for state in CREATING]
+REQUIRED_IF = [
+    *(("state", state, NEEDED) for state in CREATING),
+    ("wait_for", "network", ["switch_socket"]),
+]
 
 
 def main() -> None:

@@ -22,8 +22,10 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _hypervisor,
     _vm_files,
     _vm_pages,
+    _vm_wait,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._hugepages import Pages
+from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch
 from ansible_collections.detnet.testbed.plugins.modules import vm, vm_info
 
 RUNNING, PAUSED, SHUTOFF, CRASHED, PMSUSPENDED = 1, 3, 5, 6, 7
@@ -560,6 +562,44 @@ def test_waits_for_the_greeting(task: t.Callable[..., Result], libvirt: MemoryLi
         thread.join(timeout=5)
     assert "1 of 2 failed; a-vm-02: no SSH server answered" in result["msg"]
     assert "its console ended with:\n(nothing)" in result["msg"]
+
+
+def test_waits_until_the_switch_and_the_guest_have_agreed(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task(state="present")
+    libvirt.domains["a-vm-01"].now = libvirt.domains["a-vm-02"].now = RUNNING
+    ports = [
+        {"socket": str(machine / "1"), "connected": True},
+        {"socket": str(machine / "2"), "connected": False},
+    ]
+    monkeypatch.setattr(Switch, "call", lambda _switch, _method: {"ports": ports})
+    monkeypatch.setattr(_vm_wait, "greets", lambda _address, _port: True)
+    options = {"wait_for": "network", "wait_timeout_s": 0, "switch_socket": "/run/switch.sock"}
+    late = task(**options)["msg"]
+    assert "1 of 2 failed; a-vm-02: its guest and the switch at /run/switch.sock did not agree on" in late
+    ports[1]["connected"] = True
+    assert not task(**options).get("failed")
+
+
+def test_a_switch_that_does_not_answer_is_waited_for(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path
+) -> None:
+    task(state="present")
+    libvirt.domains["a-vm-01"].now = libvirt.domains["a-vm-02"].now = RUNNING
+    result = task(wait_for="network", wait_timeout_s=0, switch_socket=str(machine / "no-switch"))
+    assert "2 of 2 failed" in result["msg"]
+
+
+def test_waiting_for_the_network_takes_a_switch_to_ask(task: t.Callable[..., Result]) -> None:
+    assert (
+        "wait_for is network but all of the following are missing: switch_socket"
+        in task(wait_for="network")["msg"]
+    )
+
+
+def test_a_vm_that_runs_is_started(task: t.Callable[..., Result]) -> None:
+    assert states(task(wait_for="started", wait_timeout_s=0)) == ["running", "running"]
 
 
 def test_a_guest_that_ends_while_it_boots_is_not_waited_for(
