@@ -38,6 +38,7 @@ class Change:
     before: t.Any
     after: t.Any
     apply: str  # LIVE, REBOOT, RECREATE or NEVER
+    configured: bool = False  # whether the next start has it already
 
 
 def changes(wanted: Vm, observed: Observed) -> list[Change]:
@@ -45,11 +46,15 @@ def changes(wanted: Vm, observed: Observed) -> list[Change]:
 
     A VM that has it configured, but still runs with the old setting, differs by what it runs with.
     """
-    found: dict[str, Change] = {}
-    for has in filter(None, (observed.configured, observed.running)):
-        for setting, before, after in _differences(wanted, has):
-            found[setting] = Change(setting, before, after, _apply(setting, before, after))
-    return [found[setting] for setting in dict.fromkeys((*settings(wanted), *found)) if setting in found]
+    configured = _differences(wanted, observed.configured)
+    # What runs is what people see, so what it has is what changes.
+    both = configured | _differences(wanted, observed.running)
+    return [
+        Change(setting, before, after, _apply(setting, before, after), setting not in configured)
+        for setting in dict.fromkeys((*settings(wanted), *both))
+        if setting in both
+        for before, after in [both[setting]]
+    ]
 
 
 def furthest(found: t.Iterable[Change]) -> str | None:
@@ -62,15 +67,21 @@ def settings(vm: Vm) -> dict[str, t.Any]:
     return dict(_flat("", dataclasses.asdict(vm)))
 
 
-def _differences(wanted: Vm, has: Vm) -> t.Iterator[tuple[str, t.Any, t.Any]]:
+def _differences(wanted: Vm, has: Vm | None) -> dict[str, tuple[t.Any, t.Any]]:
+    """Return what a VM has and what is wanted, for each setting in which they differ."""
+    if has is None:
+        return {}
     after, before = settings(wanted), settings(has)
-    for setting in {**after, **before}:
-        if setting == "accelerator" and after[setting] == "auto":
-            continue  # it is content with the one it has
-        if setting == "disk.size_mib" and after[setting] is None:
-            continue  # and with the size it has
-        if after.get(setting) != before.get(setting):
-            yield setting, before.get(setting), after.get(setting)
+    return {
+        setting: (before.get(setting), after.get(setting))
+        for setting in {**after, **before}
+        if after.get(setting) != before.get(setting) and not _content(setting, after.get(setting))
+    }
+
+
+def _content(setting: str, wanted: t.Any) -> bool:
+    """Return whether a VM may have any value of a setting."""
+    return (setting, wanted) in (("accelerator", "auto"), ("disk.size_mib", None))
 
 
 def _apply(setting: str, before: t.Any, after: t.Any) -> str:

@@ -62,9 +62,9 @@ def steps(
     becomes = observed.state if state == "present" else state
     if needs == RECREATE:
         return ("remove", "create", *_moves(becomes, "stopped"))
+    define: Steps = () if all(change.configured for change in changes) else ("define",)
     if needs == REBOOT and observed.active and reach != LIVE:
-        return ("stop", "define", *_moves("running" if state == "rebooted" else becomes, "stopped"))
-    define: Steps = ("define",) if needs else ()
+        return ("stop", *define, *_moves("running" if state == "rebooted" else becomes, "stopped"))
     if needs == LIVE and observed.active:
         define += ("pin",)
     return define + _moves(becomes, observed.state)

@@ -382,6 +382,9 @@ vms:
         apply:
           description: What the change takes, V(live), V(reboot) or V(recreate).
           type: str
+        configured:
+          description: Whether the next start of the VM had it already.
+          type: bool
     waiting:
       description: Settings that the VM gets with its next start.
       type: list

@@ -122,7 +122,12 @@ def test_an_interface_more_is_told_by_its_options() -> None:
 
 def test_what_waits_for_a_restart_still_differs() -> None:
     wanted = dataclasses.replace(VM, memory_mib=512)
-    assert found(wanted, wanted, VM) == [Change("memory_mib", 256, 512, "reboot")]
+    assert found(wanted, wanted, VM) == [Change("memory_mib", 256, 512, "reboot", configured=True)]
+
+
+def test_a_change_is_told_by_what_runs() -> None:
+    wanted, configured = (dataclasses.replace(VM, memory_mib=mib) for mib in (512, 384))
+    assert found(wanted, configured, VM) == [Change("memory_mib", 256, 512, "reboot")]
 
 
 def test_what_was_changed_by_hand_for_the_next_start_only_differs() -> None:

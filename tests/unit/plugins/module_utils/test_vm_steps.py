@@ -18,6 +18,8 @@ PIN = Change("vcpu_cpus", ["1"], ["2"], "live")
 MEMORY = Change("memory_mib", 256, 512, "reboot")
 IMAGE = Change("image", "/images/1", "/images/2", "recreate")
 ID = Change("id", 1, 2, "never")
+WAITS = Change("memory_mib", 256, 512, "reboot", configured=True)
+PINNED_BY_HAND = Change("vcpu_cpus", ["1"], ["2"], "live", configured=True)
 
 
 @pytest.mark.parametrize(
@@ -34,6 +36,8 @@ ID = Change("id", 1, 2, "never")
         pytest.param("running", STOPPED, [MEMORY], "define start", id="starts-with-its-memory"),
         pytest.param("running", PAUSED, [MEMORY], "stop define start", id="restarts-what-is-paused"),
         pytest.param("running", RUNNING, [IMAGE], "remove create start", id="recreates-for-an-image"),
+        pytest.param("running", RUNNING, [WAITS], "stop start", id="restarts-for-what-waited"),
+        pytest.param("running", RUNNING, [PINNED_BY_HAND], "pin", id="pins-what-is-configured"),
         pytest.param("present", None, [], "create", id="present-creates-only"),
         pytest.param("present", RUNNING, [], "", id="present-leaves-running"),
         pytest.param("present", STOPPED, [], "", id="present-leaves-stopped"),
@@ -69,6 +73,7 @@ def test_steps(state: str, observed: Observed | None, changes: list[Change], ste
     ("state", "observed", "changes", "steps"),
     [
         pytest.param("running", RUNNING, [MEMORY], "define", id="what-runs-waits"),
+        pytest.param("running", RUNNING, [WAITS], "", id="what-waits-already-waits-on"),
         pytest.param("running", STOPPED, [MEMORY], "define start", id="what-is-stopped-has-it-at-once"),
         pytest.param("rebooted", RUNNING, [MEMORY], "define stop start", id="what-was-asked-is-done"),
         pytest.param("stopped", RUNNING, [MEMORY], "define stop", id="stops"),

@@ -293,7 +293,7 @@ def test_a_changed_description_recreates_that_vm_only(
     assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
     assert [found["changed"] for found in result["vms"]] == [True, False]
     assert result["vms"][0]["changes"] == [
-        {"setting": "memory_mib", "before": 256, "after": 128, "apply": "reboot"}
+        {"setting": "memory_mib", "before": 256, "after": 128, "apply": "reboot", "configured": False}
     ]
     assert result["diff"] == {
         "before": {"a-vm-01": {"state": "running", "memory_mib": 256}},
@@ -307,8 +307,11 @@ def test_a_change_may_wait_for_the_next_start(task: t.Callable[..., Result], lib
     result = task({"memory_mib": 128}, apply="live")
     assert libvirt.changes == ["define a-vm-01"]
     assert [found["waiting"] for found in result["vms"]] == [["memory_mib"], []]
+    waits = task({"memory_mib": 128}, apply="live")
+    assert not waits["changed"]
+    assert waits["vms"][0]["waiting"] == ["memory_mib"]
     again = task({"memory_mib": 128}, apply="reboot")
-    assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert libvirt.changes == ["shutdown a-vm-01", "start a-vm-01"]
     assert again["vms"][0]["waiting"] == []
 
 
