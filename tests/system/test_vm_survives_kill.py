@@ -1,4 +1,4 @@
-"""VMs when the module vm, a QEMU or libvirt is killed at any moment: the same run then ends well, and nothing is left behind."""
+"""VMs when the module vm, a QEMU or libvirt is killed at any moment: the same run then ends well."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def kill(victim: str, module: subprocess.Popen[str]) -> None:
 
 
 def survive(image: Path, seed: int) -> None:
-    chance = random.Random(seed)  # noqa: S311 - which moment it is has to be the same again
+    chance = random.Random(seed)
     victim = ("module", "qemu", "libvirtd")[seed % 3]
     converge(request(image, chance.choice(["running", "stopped", "absent"]), 256))
     state, memory_mib = (
