@@ -155,18 +155,18 @@ def _among(cpus: str) -> tuple[bool, ...]:
 
 
 def _observed(domain: t.Any) -> Observed:
-    configured = _with_disk(_domain_reader.vm(domain.XMLDesc(_inactive(domain))))
+    configured = _with_files(_domain_reader.vm(domain.XMLDesc(_inactive(domain))))
     state = _state(domain)
     running = _domain_reader.vm(domain.XMLDesc(0)) if configured and state != "stopped" else None
-    return Observed(state, domain.UUIDString(), configured, _with_disk(running))
+    return Observed(state, domain.UUIDString(), configured, _with_files(running))
 
 
-def _with_disk(vm: Vm | None) -> Vm | None:
-    """Return a VM with the size of its disk, which its domain does not tell."""
+def _with_files(vm: Vm | None) -> Vm | None:
+    """Return a VM with what its domain does not tell, but its files do."""
     if vm is None:
         return None
-    size_mib = _vm_files.disk_size_mib(vm.directory)
-    return dataclasses.replace(vm, disk=dataclasses.replace(vm.disk, size_mib=size_mib))
+    disk = dataclasses.replace(vm.disk, size_mib=_vm_files.disk_size_mib(vm.directory))
+    return dataclasses.replace(vm, disk=disk, backend=_vm_files.backend(vm.directory))
 
 
 def _inactive(domain: t.Any) -> int:

@@ -76,6 +76,7 @@ class Vm:
     io_thread_cpus: str | None = None  # the same for a thread that serves the disk; None: there is none
     memory_node: int | None = None  # NUMA node of the host for its hugepages
     page_size_kib: int | None = None  # of its hugepages; None: the host's default
+    backend: str = "libvirt"  # or "vagrant"
     accelerator: str = "auto"  # "auto", "kvm" or "tcg"; never "auto" in what libvirt shows
 
     @property
@@ -139,6 +140,7 @@ def from_params(entry: Options, shared: Options) -> Vm:
         io_thread_cpus=_shortest_if_any(entry.get("io_thread_cpus")),
         memory_node=entry.get("memory_node"),
         page_size_kib=entry.get("page_size_kib"),
+        backend=shared["backend"],
         accelerator=shared["accelerator"],
     )
 

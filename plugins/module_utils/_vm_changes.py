@@ -24,6 +24,7 @@ APPLIES = {
     "vcpu_cpus": LIVE,
     "emulator_cpus": LIVE,
     "io_thread_cpus": LIVE,
+    "backend": LIVE,
     "image": RECREATE,
     "directory": RECREATE,
     "id": NEVER,

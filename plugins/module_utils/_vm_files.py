@@ -14,6 +14,7 @@ import stat
 import subprocess
 
 from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import DISK, DISK_FORMATS
+from ansible_collections.detnet.testbed.plugins.module_utils._vagrant import VAGRANTFILE
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
 
 BOOT_FILES = ("vmlinuz", "initrd.img")
@@ -88,6 +89,11 @@ def delete(name: str, directory: str) -> None:
     if os.path.isdir(directory):
         shutil.rmtree(directory)
     _delete_logs(os.path.join(LIBVIRT_LOGS, f"{name}.log"))
+
+
+def backend(directory: str) -> str:
+    """Return who made the domain of a VM: "vagrant" if it has a Vagrantfile, else "libvirt"."""
+    return "vagrant" if os.path.exists(os.path.join(directory, VAGRANTFILE)) else "libvirt"
 
 
 def host_key(directory: str) -> str | None:

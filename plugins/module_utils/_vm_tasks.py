@@ -14,9 +14,9 @@ import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _accelerator,
-    _domain_xml,
     _hypervisor,
     _vm,
+    _vm_backend,
     _vm_changes,
     _vm_faults,
     _vm_files,
@@ -29,6 +29,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor
 from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, Vm, VmError
+from ansible_collections.detnet.testbed.plugins.module_utils._vm_backend import Backend
 
 SWITCH_TIMEOUT_S = 5.0
 WORKERS = 8  # enough to overlap slow shutdowns; more starts at once only compete
@@ -89,8 +90,10 @@ def preflight(tasks: list[Task]) -> None:
     held = {task.name: task.before.running for task in tasks if task.before and task.before.running}
     released = [held[vm.name] for vm in starting if vm.name in held]
     ports = {(had.management_address, had.id) for had in held.values()}
+    backends = {task.wanted.backend for task in tasks if task.wanted}
     wrong = [
         *(_vm_preflight.missing_programs() if creating or starting else []),
+        *(why for backend in backends for why in _vm_backend.missing(backend)),
         *_vm_preflight.missing_image(creating),
         *_vm_preflight.missing_space(creating),
         *_vm_preflight.offline_cpus(starting),
@@ -118,16 +121,20 @@ def choose_accelerators(tasks: list[Task]) -> None:
 
 def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
     """Do the steps of a task as far as they succeed; keys are the public keys that may log in."""
+    vm = task.wanted or (task.before.configured if task.before else None)
+    backend = _vm_backend.BACKENDS[vm.backend if vm else "libvirt"](hypervisor)
+    # What takes a VM is only done to one.
+    of_vm = t.cast(Vm, vm)
     actions: dict[str, t.Callable[[], None]] = {
         "remove": lambda: remove(hypervisor, task),
         "delete": lambda: _vm_files.delete(task.name, task.directory),
-        "create": lambda: create(hypervisor, keys, t.cast(Vm, task.wanted)),
-        "define": lambda: define(hypervisor, keys, task),
-        "pin": lambda: hypervisor.pin(t.cast(Vm, task.wanted)),
-        "start": lambda: hypervisor.start(task.name),
-        "resume": lambda: hypervisor.resume(task.name),
-        "pause": lambda: hypervisor.pause(task.name),
-        "stop": lambda: hypervisor.stop(task.name),
+        "create": lambda: create(backend, keys, of_vm),
+        "define": lambda: define(backend, keys, task),
+        "pin": lambda: hypervisor.pin(of_vm),
+        "start": lambda: backend.start(of_vm),
+        "resume": lambda: backend.resume(of_vm),
+        "pause": lambda: backend.pause(of_vm),
+        "stop": lambda: backend.stop(of_vm),
     }
     for step in task.steps:
         try:
@@ -138,23 +145,24 @@ def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
         task.done.append(step)
 
 
-def create(hypervisor: Hypervisor, keys: str, vm: Vm) -> None:
+def create(backend: Backend, keys: str, vm: Vm) -> None:
     root = _vm_files.root_image(vm.image)
     # The domain comes last: what is interrupted before is simply done again.
     _vm_files.create(vm, root, keys)
-    hypervisor.define(_domain_xml.domain_xml(vm, root))
+    backend.define(vm, root, None)
 
 
-def define(hypervisor: Hypervisor, keys: str, task: Task) -> None:
+def define(backend: Backend, keys: str, task: Task) -> None:
     """Have a domain that exists as wanted with its next start; its disk stays."""
     vm, before = t.cast(Vm, task.wanted), t.cast(Observed, task.before)
     _vm_files.write_keys(vm, keys)
     if "stop" in task.done or not before.active:
         _vm_files.grow_disk(vm)
-    hypervisor.define(_domain_xml.domain_xml(vm, _vm_files.root_image(vm.image), before.uuid))
+    backend.define(vm, _vm_files.root_image(vm.image), before.uuid)
 
 
 def remove(hypervisor: Hypervisor, task: Task) -> None:
+    # Vagrant's own notes go with the VM's files.
     hypervisor.remove(task.name)
     had = task.before.configured if task.before else None
     for interface in had.interfaces if had else ():

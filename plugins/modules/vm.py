@@ -234,6 +234,14 @@ options:
       - Public keys, one a line, that may log in as root.
       - Required unless O(state=absent).
     type: str
+  backend:
+    description:
+      - What creates, starts and stops the domains. Both take all options, and make the same domain.
+      - With V(vagrant), C(vagrant status), C(up), C(suspend), C(destroy) and C(ssh) work in the VM's directory, too.
+    type: str
+    choices: [libvirt, vagrant]
+    default: libvirt
+    version_added: 0.3.0
   accelerator:
     description:
       - What executes the guests. V(auto) takes KVM if a guest really runs under it, found out by running
@@ -262,6 +270,7 @@ options:
     default: 180
 requirements:
   - python >= 3.11, libvirt-python, QEMU and ssh-keygen on the target host
+  - vagrant, vagrant-libvirt and python-vagrant there for O(backend=vagrant)
 notes:
   - Run the task as root.
 seealso:
@@ -452,6 +461,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "state_dir": {"type": "path", "required": True},
     "management_address": {"type": "str"},
     "ssh_authorized_key": {"type": "str", "no_log": False},
+    "backend": {"type": "str", "choices": ["libvirt", "vagrant"], "default": "libvirt"},
     "accelerator": {"type": "str", "choices": ["auto", "kvm", "tcg"], "default": "auto"},
     "wait_for": {"type": "str", "choices": ["none", "started", "ssh", "network"], "default": "none"},
     "wait_timeout_s": {"type": "int", "default": 180},

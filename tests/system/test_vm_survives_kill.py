@@ -96,6 +96,7 @@ def request(image: Path, state: str, memory_mib: int) -> dict[str, t.Any]:
         "state_dir": str(STATE),
         "management_address": ADDRESS,
         "ssh_authorized_key": KEY,
+        "backend": "libvirt",
         "accelerator": "tcg",
         "wait_for": "started",
         "wait_timeout_s": 60,

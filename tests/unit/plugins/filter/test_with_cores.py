@@ -86,6 +86,7 @@ def test_the_places_of_a_real_plan_are_what_the_vms_may_have() -> None:
         "state_dir": "/d",
         "management_address": "",
         "ssh_authorized_key": "",
+        "backend": "libvirt",
         "accelerator": "kvm",
     }
     placed = [_vm.from_params(entry, shared) for entry in with_cores(vms, _core_document.plan_document(made))]

@@ -17,6 +17,7 @@ SHARED = {
     "state_dir": "/state",
     "management_address": "127.0.0.11",
     "ssh_authorized_key": f"{KEY}\n",
+    "backend": "libvirt",
     "accelerator": "tcg",
 }
 
@@ -24,7 +25,14 @@ SHARED = {
 def options(vm: _vm.Vm) -> dict[str, t.Any]:
     """Return the options of the module vm that describe a VM."""
     described = dataclasses.asdict(vm)
-    for name in ("image", "directory", "management_address", "authorized_keys_sha256", "accelerator"):
+    for name in (
+        "image",
+        "directory",
+        "management_address",
+        "authorized_keys_sha256",
+        "backend",
+        "accelerator",
+    ):
         del described[name]
     return {**described, "interfaces": list(described["interfaces"])}
 

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _hypervisor,
+    _vagrant,
     _vm_files,
     _vm_pages,
     _vm_wait,
@@ -163,6 +164,7 @@ def libvirt(monkeypatch: pytest.MonkeyPatch) -> MemoryLibvirt:
 
 
 PROGRAMS = {
+    "vagrant": "exit 1",
     "qemu-system-x86_64": "exit 1",  # the probe of KVM
     "qemu-img": 'for last; do :; done; : > "$last"',
     "ssh-keygen": 'for last; do :; done; echo private > "$last"; echo ssh-ed25519 AAAA name > "$last.pub"',
@@ -211,8 +213,54 @@ def interface(place: Path, vm_id: int, **changes: t.Any) -> dict[str, t.Any]:
     } | changes
 
 
+class MemoryVagrant:
+    """Vagrant's side of a domain in the memory of libvirt; what it does is libvirt's doing."""
+
+    def __init__(self, libvirt: MemoryLibvirt, name: str, directory: str) -> None:
+        self.libvirt, self.name, self.place = libvirt, name, Path(directory)
+
+    @property
+    def domain(self) -> MemoryDomain:
+        return self.libvirt.lookupByName(self.name)
+
+    def write(self, vagrantfile: str, domain_xml: str, known_hosts: str) -> None:
+        assert known_hosts.startswith(f"[{ADDRESS}]:")
+        (self.place / "Vagrantfile").write_text(vagrantfile)
+        (self.place / "domain.xml").write_text(domain_xml)
+
+    def adopt(self, uuid: str) -> None:
+        assert uuid == self.domain.UUIDString()
+
+    def create(self) -> None:
+        self.libvirt.defineXML((self.place / "domain.xml").read_text())
+
+    def up(self) -> None:
+        if self.domain.now == PAUSED:
+            self.domain.resume()
+        else:
+            self.domain.create()
+
+    def suspend(self) -> None:
+        self.domain.suspend()
+
+    def halt(self) -> None:
+        self.domain.shutdown()
+        if self.domain.isActive():
+            self.domain.destroy()
+
+
+@pytest.fixture(params=["libvirt", "vagrant"])
+def backend(request: pytest.FixtureRequest, libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each case is the same for both."""
+    monkeypatch.setattr(_vagrant, "Machine", lambda name, directory: MemoryVagrant(libvirt, name, directory))
+    monkeypatch.setattr(_vagrant, "HAS_VAGRANT", True)
+    return str(request.param)
+
+
 @pytest.fixture
-def task(libvirt: MemoryLibvirt, machine: Path, run: t.Callable[..., Result]) -> t.Callable[..., Result]:
+def task(
+    libvirt: MemoryLibvirt, machine: Path, run: t.Callable[..., Result], backend: str
+) -> t.Callable[..., Result]:
     """Run the module for two VMs; arguments change its options, first those of VM 1."""
 
     def task(first: dict[str, t.Any] | None = None, **options: t.Any) -> Result:
@@ -223,6 +271,7 @@ def task(libvirt: MemoryLibvirt, machine: Path, run: t.Callable[..., Result]) ->
             "state_dir": str(machine / "state"),
             "management_address": ADDRESS,
             "ssh_authorized_key": KEY,
+            "backend": backend,
         }
         return run(vm.main, **{**arguments, **options})
 
@@ -261,7 +310,7 @@ def test_creates_and_starts_then_changes_nothing(
 
 
 def test_files_are_for_qemu_only(task: t.Callable[..., Result], machine: Path) -> None:
-    task()
+    task(backend="libvirt")
     place = machine / "state" / "vm-01"
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in [place, *place.iterdir()]}
     assert modes == {
@@ -396,6 +445,27 @@ def test_a_vm_that_is_created_anew_keeps_accelerator_and_host_key(
     result = task(state="recreated")
     assert not result.get("failed")
     assert result["vms"][0]["accelerator"] == "tcg"
+
+
+def test_a_vm_goes_from_one_backend_to_the_other_while_it_runs(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, backend: str
+) -> None:
+    task()
+    other = {"libvirt": "vagrant", "vagrant": "libvirt"}[backend]
+    result = task(backend=other)
+    assert sorted(libvirt.changes) == ["define a-vm-01", "define a-vm-02"]
+    change = {"setting": "backend", "before": backend, "after": other, "apply": "live", "configured": False}
+    assert [found["changes"] for found in result["vms"]] == [[change], [change]]
+    assert (machine / "state/vm-01/Vagrantfile").exists() is (other == "vagrant")
+    assert not task(backend=other)["changed"]
+
+
+def test_a_backend_that_is_not_installed_is_refused(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_vagrant, "HAS_VAGRANT", False)
+    assert "run the role detnet.testbed.hypervisor with hypervisor_vagrant" in task(backend="vagrant")["msg"]
+    assert libvirt.changes == []
 
 
 def test_kvm_is_taken_where_a_guest_runs(task: t.Callable[..., Result], machine: Path) -> None:
@@ -643,7 +713,8 @@ def test_a_start_that_hangs_is_given_up(
     monkeypatch.setattr(MemoryDomain, "destroy", lambda _domain: destroyed.set())
     monkeypatch.setattr(_hypervisor, "START_TIMEOUT_S", 0.05)
     assert (
-        "a-vm-01: cannot start it: QEMU was not ready within 0.05 s" in task(vms=[entry(machine, 1)])["msg"]
+        "a-vm-01: cannot start it: QEMU was not ready within 0.05 s"
+        in task(vms=[entry(machine, 1)], backend="libvirt")["msg"]
     )
 
 
