@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the role makes of its options: a refusal, or a configuration that the commands read."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+from ansible_collections.detnet.testbed.plugins.module_utils import _controller_config, _domain_reader
+from ansible_collections.detnet.testbed.plugins.modules import vm as module
+
+ROLE = Path(__file__).parents[4] / "roles/controller_commands"
+GOOD = {
+    "inventory_hostname": "alpha",
+    "role_path": str(ROLE),
+    "controller_commands_image": "/var/cache/detnet-testbed/images/1",
+    "controller_commands_ssh_authorized_key": "ssh-ed25519 AAAA me",
+}
+
+
+def load(name: str) -> t.Any:
+    return DataLoader().load_from_file(str(ROLE / name), trusted_as_template=True)
+
+
+def render(value: t.Any, **options: t.Any) -> t.Any:
+    variables = {**load("defaults/main.yml"), **load("vars/main.yml"), **GOOD, **options}
+    return Templar(loader=DataLoader(), variables=variables).template(value)
+
+
+def faults(**options: t.Any) -> list[str]:
+    said = trust_as_template(
+        "{{ __controller_commands_faults | selectattr('when') | map(attribute='says') }}"
+    )
+    return list(render(said, **options))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="defaults"),
+        pytest.param({"controller_commands_mac_prefix": "02:8e:d3:f6:ad"}, id="mac-prefix"),
+        pytest.param({"testbed_mac_prefix": "0A:8E:D3:F6:AD"}, id="mac-prefix-in-capitals"),
+        pytest.param({"controller_commands_max_id": 255}, id="largest-max-id"),
+        pytest.param({"controller_commands_max_id": "0"}, id="only-the-control-vm"),
+    ],
+)
+def test_good_options_are_not_refused(options: dict[str, t.Any]) -> None:
+    assert faults(**options) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        pytest.param(
+            {"controller_commands_image": ""}, "run the role detnet.testbed.base_image", id="no-image"
+        ),
+        pytest.param({"controller_commands_ssh_authorized_key": ""}, "and the public keys", id="no-key"),
+        pytest.param(
+            {"controller_commands_mac_prefix": "00:8e:d3:f6:ad"},
+            "locally administered",
+            id="a-makers-mac-prefix",
+        ),
+        pytest.param({"controller_commands_mac_prefix": "03:8e:d3:f6:ad"}, "unicast", id="group-address"),
+        pytest.param({"controller_commands_mac_prefix": "02:8e:d3:f6"}, "five bytes", id="four-bytes"),
+        pytest.param({"controller_commands_mac_prefix": "02:8e:d3:f6:ad:01"}, "five bytes", id="six-bytes"),
+        pytest.param({"controller_commands_max_id": 256}, "choose 0 to 255", id="id-beyond-a-byte"),
+        pytest.param({"controller_commands_max_id": -1}, "choose 0 to 255", id="no-id"),
+    ],
+)
+def test_options_that_no_vm_can_be_made_of_are_refused(options: dict[str, t.Any], says: str) -> None:
+    (fault,) = faults(**options)
+    assert says in fault
+
+
+def test_the_commands_read_what_the_role_writes(tmp_path: Path) -> None:
+    task = next(
+        task for task in load("tasks/configure.yml") if "__controller_commands_config" in task.get("vars", {})
+    )
+    variables = {**task["vars"], "controller_commands_mtu": "9000", "testbed_run_dir": "/run/x"}
+    text = render(task["ansible.builtin.copy"]["content"], **variables)
+    file = tmp_path / "controller.json"
+    file.write_text(text)
+    config = _controller_config.read(str(file))
+    assert set(json.loads(text)) == set(vars(config))
+    vm = config.vm(7)
+    assert (vm["memory_mib"], vm["vcpus"], vm["interfaces"][0]["mtu"]) == (1024, 1, 9000)
+    assert vm["interfaces"][0]["socket"] == "/run/x/alpha/vhost/vm-07.sock"
+    # What the module's argument spec would have filled in has to be there.
+    assert set(config.params(vm, "running")) == set(module.ARGUMENT_SPEC)
+    assert set(vm["interfaces"][0]) == set(module.INTERFACE)
+    assert config.state_dir == "/var/lib/detnet-testbed/alpha/vms"
+    assert task["ansible.builtin.copy"]["mode"] == "0600"
+
+
+def test_each_file_is_there_and_the_program_comes_last() -> None:
+    files = render(trust_as_template("{{ __controller_commands_files }}"))
+    assert [place for place, file in files.items() if not Path(file).is_file()] == []
+    assert list(files)[-1] == "__main__.py"
+
+
+def test_another_library_is_another_version() -> None:
+    version = trust_as_template("{{ __controller_commands_version }}")
+    one, another = (render(version, __controller_commands_contents=[text]) for text in ("one", "another"))
+    assert len(one) == 16
+    assert one != another
+
+
+def test_the_domain_of_the_base_box_is_none_of_the_vms() -> None:
+    text = render(trust_as_template("{{ __controller_commands_box_xml }}"))
+    assert ET.fromstring(text).findtext("name") == "base-box_default"  # noqa: S314
+    assert _domain_reader.vm(text) is None
