@@ -10,8 +10,8 @@ name: difference_table
 short_description: Differences as a table of text
 version_added: 0.3.0
 description:
-  - Renders the rows of P(detnet.testbed.fingerprint_diff#filter) or P(detnet.testbed.state_differences#filter) as a
-    table with aligned columns.
+  - Renders the rows of P(detnet.testbed.fingerprint_diff#filter), P(detnet.testbed.state_differences#filter) or
+    P(detnet.testbed.vm_differences#filter) as a table with aligned columns.
 author: The detnet.testbed authors (@detnet)
 options:
   _input:

@@ -10,7 +10,6 @@ here touches the machine.
 from __future__ import annotations
 
 import collections
-import dataclasses
 import typing as t
 from collections.abc import Mapping
 
@@ -28,6 +27,17 @@ STATES = {
     "stopped": f"it ended or was stopped; see its console and libvirt's log, and {MAKE_AGAIN}",
     "paused": f"somebody paused it, or QEMU did after an error of its disk; {MAKE_AGAIN}",
 }
+# What of an interface decides on what is negotiated.
+OF_INTERFACE = (
+    "socket",
+    "socket_server",
+    "queues",
+    "queue_size",
+    "packed",
+    "mergeable_buffers",
+    "offloads",
+    "mtu",
+)
 # What the switch agrees on with every guest.
 ALWAYS = {"virtio_1": True, "offloads": False}
 # The same where the option of an interface says so.
@@ -182,7 +192,8 @@ def _of_interface(wanted: Interface, real: Vm | None, switch: Vm) -> t.Iterator[
     if real is None:
         yield "mac", wanted.mac, None, f"the VM has no such interface; {MAKE_AGAIN}"
         return
-    for option, asked in dataclasses.asdict(wanted).items():
+    for option in OF_INTERFACE:
+        asked = getattr(wanted, option)
         if asked != real[option]:
             yield option, asked, real[option], f"the VM runs with another; {MAKE_AGAIN}"
     if switch["error"]:

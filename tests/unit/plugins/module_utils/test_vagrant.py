@@ -247,6 +247,15 @@ def test_vagrant_knows_an_adopted_domain(machine: _vagrant.Machine, operation: s
 
 
 @needs_vagrant
+def test_a_domain_may_be_adopted_before_it_is_created(machine: _vagrant.Machine) -> None:
+    on_test_driver(machine, "")
+    machine.adopt(UUID)
+    assert machine.status() == "absent"
+    machine.create()
+    assert Path(machine.directory, ".vagrant", "machines", NAME, "libvirt", "id").read_text() == UUID
+
+
+@needs_vagrant
 def test_vagrant_does_not_take_the_domain_of_somebody_else(machine: _vagrant.Machine) -> None:
     on_test_driver(machine, DOMAIN)
     assert machine.status() == "absent"

@@ -17,6 +17,7 @@ Tree = dict[str, t.Any]
 Change = tuple[str, t.Any]
 
 MAC = "02:00:00:00:00:01"
+INTERFACE0 = "vms.0.interfaces.0"
 INTERFACE: Tree = {"mac": MAC.upper(), "socket": "/run/1", "address": "10.0.0.1/24", "mtu": 1500}
 FREE: Tree = {"name": "a-vm-01", "id": 1, "memory_mib": 256, "vcpus": 2, "interfaces": [INTERFACE]}
 PLACED: Tree = {
@@ -124,13 +125,17 @@ def rows(wanted: Tree, real: Tree, speed_mbps: int = 0) -> list[tuple[str, t.Any
         ),
         pytest.param(FREE, changed(result(placed=False), ("switch.uplink", None)), id="a-switch-without-uplink"),
         pytest.param({**FREE, "interfaces": []}, result(placed=False), id="no-interface-was-asked-for"),
+        pytest.param(
+            changed(FREE, ("interfaces.0.socket_server", "qemu")),
+            changed(result(placed=False), (f"{INTERFACE0}.socket_server", "qemu"), (f"{INTERFACE0}.reconnect_s", 0)),
+            id="who-listens-does-not-connect-again",
+        ),
     ],
 )  # fmt: skip
 def test_nothing_differs(wanted: Tree, real: Tree) -> None:
     assert rows(wanted, real, speed_mbps=25000) == []
 
 
-VMS0, INTERFACE0 = "vms.0", "vms.0.interfaces.0"
 ANOTHER_PIN = "libvirt has another pin; virsh"
 MOVED = "libvirt has not moved it"
 
