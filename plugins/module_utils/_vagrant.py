@@ -26,7 +26,7 @@ except ImportError:
 VAGRANTFILE = "Vagrantfile"
 LOG = "vagrant.log"  # what Vagrant said last
 HOME = ".vagrant.d"
-INSTALLER = "the role detnet.testbed.hypervisor"
+INSTALLER = "the role detnet.testbed.hypervisor with hypervisor_vagrant: true"
 
 # Vagrant does not wait for the guest's boot, only for QEMU.
 TIMEOUT_S = 120
@@ -67,9 +67,9 @@ class Machine:
             _durable_file.write_text(os.path.join(self.directory, name), text, mode=0o600)
 
     def adopt(self, uuid: str) -> None:
-        """Let the VM be the domain with this UUID, if Vagrant holds another or none: it was killed before it wrote.
+        """Let Vagrant hold the domain with this UUID as the VM's; it need not exist yet. Raises OSError.
 
-        Raises OSError.
+        Told before the domain is created, Vagrant finds it even if it is killed before it has noted it itself.
         """
         path = os.path.join(self.directory, ".vagrant", "machines", self.name, "libvirt", "id")
         try:
