@@ -127,6 +127,14 @@ class Hypervisor:
             libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
         )
 
+    def switch_off(self, name: str) -> None:
+        """Switch a domain off at once, if it runs."""
+        with contextlib.suppress(LIBVIRT_ERROR):
+            self._domain(name).destroy()
+
+    def uuid(self, name: str) -> str:
+        return str(self._domain(name).UUIDString())
+
     def statistics(self, name: str) -> dict[str, int]:
         """Return memory_mib, vcpus and cpu_time_ns of a domain."""
         _state_number, memory_kib, _used_kib, vcpus, cpu_time_ns = self._domain(name).info()

@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import typing as t
+import uuid as uuid_module
 
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _domain_xml,
@@ -17,7 +18,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _vm_files,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
 
 
 class Backend(t.Protocol):
@@ -66,20 +67,31 @@ class ByVagrant:
         self.hypervisor = hypervisor
 
     def define(self, vm: Vm, root: str, uuid: str | None) -> None:
-        machine, xml = self._machine(vm), _domain_xml.domain_xml(vm, root, uuid)
         if uuid is None:
-            forget(vm.directory)  # of one that was here before
-        text = _vagrantfile.vagrantfile(vm.name, vm.management_address, vm.management_port)
+            forget(vm.directory)  # what Vagrant knew of one that was here before
+        # Vagrant notes a domain after it has made it. Noted before, it is found again whenever either is killed.
+        known = uuid or str(uuid_module.uuid4())
+        machine = _vagrant.Machine(vm.name, vm.directory)
+        xml = _domain_xml.domain_xml(vm, root, known)
         key = _vm_files.host_key(vm.directory)
-        machine.write(text, xml, _vm_files.known_hosts(vm.management_address, vm.management_port, key) or "")
+        machine.write(
+            _vagrantfile.vagrantfile(vm.name, vm.management_address, vm.management_port),
+            xml,
+            _vm_files.known_hosts(vm.management_address, vm.management_port, key) or "",
+        )
+        machine.adopt(known)
         if uuid is None:
             machine.create()
         else:
             self.hypervisor.define(xml)
-            machine.adopt(uuid)
 
     def start(self, vm: Vm) -> None:
-        self._machine(vm).up()
+        try:
+            self._machine(vm).up()
+        except VmError:
+            # Vagrant was ended, but libvirt would go on waiting for a QEMU that hangs.
+            self.hypervisor.switch_off(vm.name)
+            raise
 
     def resume(self, vm: Vm) -> None:
         self._machine(vm).up()
@@ -90,9 +102,11 @@ class ByVagrant:
     def stop(self, vm: Vm) -> None:
         self._machine(vm).halt()
 
-    @staticmethod
-    def _machine(vm: Vm) -> _vagrant.Machine:
-        return _vagrant.Machine(vm.name, vm.directory)
+    def _machine(self, vm: Vm) -> _vagrant.Machine:
+        """Return the VM as Vagrant knows it, by the domain that there is."""
+        machine = _vagrant.Machine(vm.name, vm.directory)
+        machine.adopt(self.hypervisor.uuid(vm.name))
+        return machine
 
 
 BACKENDS: dict[str, type[ByLibvirt] | type[ByVagrant]] = {"libvirt": ByLibvirt, "vagrant": ByVagrant}

@@ -229,7 +229,7 @@ class MemoryVagrant:
         (self.place / "domain.xml").write_text(domain_xml)
 
     def adopt(self, uuid: str) -> None:
-        assert uuid == self.domain.UUIDString()
+        assert self.name not in self.libvirt.domains or uuid == self.domain.UUIDString()
 
     def create(self) -> None:
         self.libvirt.defineXML((self.place / "domain.xml").read_text())
