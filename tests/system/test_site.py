@@ -25,6 +25,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 Inventory = dict[str, t.Any]
+CPUS = f"0-{max(os.sched_getaffinity(0))}"
 
 
 @pytest.fixture(scope="module")
@@ -197,6 +198,50 @@ def test_pages_that_somebody_took_away_are_named(before: Snapshot) -> None:
     assert done.returncode != 0
     assert "pocket is not as host_tuning was asked to have it" in done.stdout
     assert re.search(r"memory\.nodes\.0\.hugepages_by_size_kib\.2048\.total +1024 +800 ", done.stdout)
+
+
+@contextlib.contextmanager
+def meddling() -> Iterator[None]:
+    """Change two VMs' pins by hand, halt the third, and stop its switch; all is undone at the end."""
+
+    def virsh(*words: str) -> None:
+        subprocess.run(["virsh", *words], check=True, capture_output=True)
+
+    def switch(verb: str) -> None:
+        podman = ["podman", "--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "file"]
+        subprocess.run([*podman, verb, "detnet-switch-beta"], check=True, capture_output=True)
+
+    virsh("vcpupin", "alpha-vm-00", "0", "0", "--live")
+    virsh("emulatorpin", "alpha-vm-01", "0", "--live")
+    virsh("suspend", "beta-vm-01")
+    switch("stop")
+    try:
+        yield
+    finally:
+        switch("start")
+        virsh("resume", "beta-vm-01")
+        virsh("emulatorpin", "alpha-vm-01", CPUS, "--live")
+        virsh("vcpupin", "alpha-vm-00", "0", CPUS, "--live")
+
+
+def test_what_somebody_did_to_vms_and_a_switch_by_hand_is_named(before: Snapshot) -> None:
+    with meddling():
+        done = play("playbooks/verify_vms.yml")
+    assert done.returncode != 0
+    for row in (
+        rf"alpha-vm-00 +vcpu_cpus\[0\] +{CPUS} +libvirt 0, thread 0 ",
+        rf"alpha-vm-01 +emulator_cpus +{CPUS} +libvirt 0, threads? ",
+        r"beta-vm-01 +state +running +paused ",
+        r"all +switch +answers +does not ",
+    ):
+        assert re.search(row, done.stdout), done.stdout
+
+
+def test_vms_that_are_as_asked_for_verify(before: Snapshot) -> None:
+    for mode in ([], ["--check"]):
+        done = play(*mode, "playbooks/verify_vms.yml")
+        assert done.returncode == 0, done.stdout
+        assert changed(done) == 0
 
 
 def test_check_mode_of_what_is_there_predicts_nothing_and_touches_nothing(before: Snapshot) -> None:

@@ -1,4 +1,7 @@
-"""VMs when the module vm, a QEMU or libvirt is killed at any moment: the same run then ends well."""
+"""VMs when a process is killed at any moment, when the disk is full, when memory is short by one page.
+
+The same run then ends well, or says what is missing before anything changes.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from testbed_plays import REPOSITORY, play
+from testbed_plays import PAGES, REPOSITORY, play
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,3 +194,45 @@ def test_a_kill(image: Path, seed: int) -> None:
 def test_many_kills(image: Path) -> None:
     for seed in range(4, 104):
         survive(image, seed)
+
+
+def answer(params: dict[str, t.Any]) -> tuple[int, str]:
+    """Return the exit status, and all that was said."""
+    process = start(params)
+    out, errors = process.communicate(timeout=120)
+    return process.returncode, out + errors
+
+
+def test_a_disk_that_is_full_half_way(image: Path, tmp_path: Path) -> None:
+    params = {**request(image, "running", 256), "state_dir": str(tmp_path)}
+    # Enough for the files of one VM and the directory of the other.
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=9,mode=711", "none", str(tmp_path)], check=True)
+    try:
+        _status, said = answer(params)
+        assert "No space left on device" in said
+        assert "vm-0" in said
+        subprocess.run(["mount", "-o", "remount,nr_inodes=1000", str(tmp_path)], check=True)
+        converge(params)
+        assert domains() == dict.fromkeys(NAMES, "running")
+        converge({**params, "state": "absent"})
+        assert list(tmp_path.iterdir()) == []
+    finally:
+        answer({**params, "state": "absent"})
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_memory_that_is_short_by_one_page(image: Path) -> None:
+    free = int(PAGES.with_name("free_hugepages").read_text())
+    params = request(image, "running", 256)
+    params["vms"][0]["memory_mib"] = 2 * (free - 128 + 1)
+    status, said = answer(params)
+    assert status != 0
+    assert f"VMs alpha-vm-01, alpha-vm-02 need {free + 1} hugepages of 2048 KiB, {free} are free" in said
+    assert leftovers() == []
+
+
+def test_an_image_that_is_not_there(image: Path, tmp_path: Path) -> None:
+    status, said = answer(request(tmp_path, "running", 256))
+    assert status != 0
+    assert f"the image {tmp_path} lacks" in said
+    assert leftovers() == []
