@@ -9,6 +9,7 @@ each other, and all is gone with the VM's directory.
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import typing as t
@@ -16,6 +17,8 @@ import typing as t
 from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file, _vagrantfile
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import VmError
 
+# It warns where there is no Vagrant, which hosts without it need not hear.
+logging.getLogger("vagrant").addHandler(logging.NullHandler())
 try:
     import vagrant  # type: ignore[import-not-found, unused-ignore]
 
