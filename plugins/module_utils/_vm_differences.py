@@ -13,7 +13,7 @@ import collections
 import typing as t
 from collections.abc import Mapping
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list
+from ansible_collections.detnet.testbed.plugins.module_utils import _cpu_list, _vm_confinement
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Interface
 
 Row = dict[str, t.Any]
@@ -102,6 +102,8 @@ def _of_vm(wanted: Vm, real: Vm | None, host: Vm, switch: Vm) -> t.Iterator[Diff
     else:
         yield from _pins(wanted, real, host["cpus"] or "")
         yield from _memory(wanted, real, host["page_size_kib"])
+        for setting, asked, got, reason in _vm_confinement.differences(real["confinement"]):
+            yield f"confinement.{setting}", asked, got, reason
     has = {interface["mac"]: interface for interface in real["interfaces"]}
     for number, interface in enumerate(_interfaces(wanted)):
         for setting, asked, got, reason in _of_interface(interface, has.get(interface.mac), switch):

@@ -144,6 +144,14 @@ vms:
     uptime_s:
       description: For how many seconds that process runs.
       type: float
+    confinement:
+      description:
+        - What holds a guest that has taken over that process. Its C(user_id), the mask of its C(capabilities), whether
+          it has a C(system_call_filter) and C(own_mounts), and its C(label) by AppArmor or SELinux, null where the
+          kernel has neither. Null if no process runs.
+      type: dict
+      sample:
+        {user_id: 64055, capabilities: 0, system_call_filter: true, own_mounts: true, label: null}
     vcpu_pins:
       description:
         - For each vCPU the C(thread) that executes it, C(asked_cpus), its CPUs by libvirt, which are null if it is not
@@ -247,6 +255,7 @@ from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _hypervisor,
     _hypervisor_live,
+    _vm_confinement,
     _vm_files,
     _vm_pages,
     _vm_process,
@@ -256,6 +265,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import 
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor_live import Pins
 from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm_confinement import Confinement
 from ansible_collections.detnet.testbed.plugins.module_utils._vm_process import Process, Thread
 from ansible_collections.detnet.testbed.plugins.module_utils._vm_switch import Answer
 
@@ -302,8 +312,8 @@ def information(vm: Vm, state: str, console_lines: int) -> dict[str, t.Any]:
     }
 
 
-def reality(pins: Pins, process: Process | None) -> dict[str, t.Any]:
-    """Return what a VM really has; process is None if it does not run."""
+def reality(pins: Pins, process: Process | None, confinement: Confinement | None) -> dict[str, t.Any]:
+    """Return what a VM really has; process and confinement are None if it does not run."""
     threads = process.threads if process else []
     pages = process.pages if process else []
     started = process.started if process else None
@@ -311,6 +321,7 @@ def reality(pins: Pins, process: Process | None) -> dict[str, t.Any]:
         "pid": process.pid if process else None,
         "boot_time": started and started.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "uptime_s": process.uptime_s if process else None,
+        "confinement": confinement and dataclasses.asdict(confinement),
         "vcpu_pins": [
             {"vcpu": thread.vcpu, **_pin(thread, pins.of_vcpu(thread.vcpu))}
             for thread in sorted(threads, key=lambda thread: thread.vcpu or 0)
@@ -348,7 +359,9 @@ def read_vms(hypervisor: Hypervisor, names: list[str] | None, console_lines: int
             raise
         vm = t.cast(Vm, domain.running or domain.configured)  # ours have one
         process = _vm_process.read(name, statistics["vcpus"]) if domain.active else None
-        vms.append(information(vm, domain.state, console_lines) | statistics | reality(pins, process))
+        confinement = _vm_confinement.read(process.pid) if process else None
+        real = reality(pins, process, confinement)
+        vms.append(information(vm, domain.state, console_lines) | statistics | real)
     return vms
 
 

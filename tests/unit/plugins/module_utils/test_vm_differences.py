@@ -39,6 +39,13 @@ NEGOTIATED: Tree = {
     "ring_from_vm": 1024,
     "mtu": 0,
 }
+CONFINED: Tree = {
+    "user_id": 64055,
+    "capabilities": 0,
+    "system_call_filter": True,
+    "own_mounts": True,
+    "label": None,
+}
 
 
 def pin(asked: str | None, effective: str | None, **more: t.Any) -> Tree:
@@ -54,6 +61,7 @@ def result(placed: bool) -> Tree:
         "vcpus": 2,
         "memory_mib": 256,
         "pid": 70,
+        "confinement": dict(CONFINED),
         "vcpu_pins": [pin("4", "4", vcpu=0), pin("5", "5", vcpu=1)],
         "emulator_pins": [pin("0-1", "0-1", name="qemu"), pin("0-1", "0-1", name="worker")],
         "io_thread_pins": [pin("2", "2", io_thread=1)],
@@ -156,6 +164,36 @@ MOVED = "libvirt has not moved it"
             [("vms", [])], ("state", "running", "absent"), "no such VM of ours on this host", id="absent"
         ),
         pytest.param([("vms.0.pid", None)], ("pid", "a process", None), "it has just ended", id="no-process"),
+        pytest.param(
+            [("vms.0.confinement.user_id", 0)],
+            ("confinement.user", "not root", "root"),
+            "qemu.conf has user",
+            id="root",
+        ),
+        pytest.param(
+            [("vms.0.confinement.capabilities", 0x3000)],
+            ("confinement.capabilities", "none", "0x3000"),
+            "clear_emulator_capabilities = 0",
+            id="capabilities",
+        ),
+        pytest.param(
+            [("vms.0.confinement.system_call_filter", False)],
+            ("confinement.system_call_filter", True, False),
+            "seccomp_sandbox = 0",
+            id="any-system-call",
+        ),
+        pytest.param(
+            [("vms.0.confinement.own_mounts", False)],
+            ("confinement.own_mounts", True, False),
+            'namespaces without "mount"',
+            id="the-mounts-of-the-host",
+        ),
+        pytest.param(
+            [("vms.0.confinement.label", "unconfined")],
+            ("confinement.label", "a profile", "unconfined"),
+            'security_driver = "none"',
+            id="apparmor-without-a-profile",
+        ),
         pytest.param([("vms.0.vcpus", 4)], ("vcpus", 2, 4), "it was made otherwise", id="vcpus"),
         pytest.param(
             [("vms.0.memory_mib", 128), ("vms.0.memory_pages.0.pages", 64)],

@@ -11,9 +11,10 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.detnet.testbed.plugins.module_utils import _hypervisor, _vm_process
+from ansible_collections.detnet.testbed.plugins.module_utils import _hypervisor, _vm_confinement, _vm_process
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor, HypervisorError
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Interface, Observed, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm_confinement import Confinement
 from ansible_collections.detnet.testbed.plugins.module_utils._vm_process import Pages, Process, Thread
 from ansible_collections.detnet.testbed.plugins.modules import vm_info
 
@@ -37,6 +38,7 @@ PROCESS = Process(
     started=datetime.datetime(2026, 11, 21, 23, 46, 17, 500000, tzinfo=datetime.UTC),
     uptime_s=60.5,
 )
+CONFINEMENT = Confinement(64055, 0, system_call_filter=True, own_mounts=True, label=None)
 
 
 class LibvirtError(Exception):
@@ -86,6 +88,7 @@ def libvirt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryHypervisor
     monkeypatch.setattr(_hypervisor, "LIBVIRT_ERROR", LibvirtError)
     monkeypatch.setattr(_hypervisor, "connect", lambda: memory)
     monkeypatch.setattr(_vm_process, "read", lambda name, vcpus: {("a-vm-01", 2): PROCESS}.get((name, vcpus)))
+    monkeypatch.setattr(_vm_confinement, "read", {70: CONFINEMENT}.__getitem__)
     return memory
 
 
@@ -123,6 +126,13 @@ def test_all_of_a_vm_that_runs(info: t.Callable[..., Result]) -> None:
         "pid": 70,
         "boot_time": "2026-11-21T23:46:17Z",
         "uptime_s": 60.5,
+        "confinement": {
+            "user_id": 64055,
+            "capabilities": 0,
+            "system_call_filter": True,
+            "own_mounts": True,
+            "label": None,
+        },
         "vcpu_pins": [
             {"vcpu": 0, "thread": 71, "asked_cpus": None, "effective_cpus": "0-7"},
             {"vcpu": 1, "thread": 72, "asked_cpus": "5", "effective_cpus": "5"},
@@ -140,7 +150,7 @@ def test_all_of_a_vm_that_runs(info: t.Callable[..., Result]) -> None:
 def test_a_vm_that_is_stopped_has_nothing_of_its_host(info: t.Callable[..., Result]) -> None:
     vm = info()["vms"][1]
     assert (vm["name"], vm["state"]) == ("a-vm-02", "stopped")
-    assert (vm["pid"], vm["boot_time"], vm["uptime_s"]) == (None, None, None)
+    assert (vm["pid"], vm["boot_time"], vm["uptime_s"], vm["confinement"]) == (None, None, None, None)
     assert (vm["vcpu_pins"], vm["emulator_pins"], vm["memory_pages"], vm["console"]) == ([], [], [], [])
     assert (vm["mac"], vm["addresses"], vm["interfaces"]) == (None, [], [])
 
