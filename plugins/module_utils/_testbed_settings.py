@@ -17,6 +17,8 @@ DEFAULTS: dict[str, t.Any] = {
     "testbed_links": [],
     "testbed_rules": [],
     "testbed_vms": [],
+    "testbed_controller": False,
+    "testbed_max_vm_id": 64,
     "testbed_mtu": 1500,
     "testbed_vhost_server": "switch",
     "testbed_run_dir": "/run/detnet-testbed",
@@ -28,13 +30,15 @@ PLAYBOOKS = (
     "testbed_cache_dir",
     "testbed_controller_dir",
     "testbed_end_host",
+    "testbed_follows_traffic",
     "testbed_journey",
+    "testbed_public_key",
     "testbed_results",
     "testbed_results_dir",
     "testbed_state_dir",
 )
 
-MAX_VM_ID = 64
+VM_IDS = range(256)  # the last byte of a MAC address
 MAX_SOCKET_PATH = 107  # sun_path without its final zero, unix(7)
 MAX_HOSTNAME = 63
 MTU = range(1280, 9001)  # the least of IPv6, RFC 8200; the most of the tagging switch
@@ -63,7 +67,7 @@ def name_faults(end_hosts: list[str], switches: list[str]) -> list[str]:
         for name in end_hosts
         if name in switches
     ]
-    longest = MAX_HOSTNAME - len(vm_name("", MAX_VM_ID))
+    longest = MAX_HOSTNAME - len(vm_name("", DEFAULTS["testbed_max_vm_id"]))
     for name in (*end_hosts, *switches):
         if not NAME.fullmatch(name):
             faults.append(f"{name}: the name is no host name; {NAME_WAY_OUT}")
@@ -100,6 +104,14 @@ def is_mtu(value: t.Any) -> bool:
     return isinstance(value, int) and value in MTU
 
 
+def is_vm_id(value: t.Any) -> bool:
+    return type(value) is int and value in VM_IDS
+
+
+def is_bool(value: t.Any) -> bool:
+    return isinstance(value, bool)
+
+
 def is_list(value: t.Any) -> bool:
     return isinstance(value, list)
 
@@ -109,6 +121,11 @@ CHECKS: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
     "testbed_links": (is_list, "give a list"),
     "testbed_rules": (is_list, "give a list"),
     "testbed_vms": (is_list, "give a list"),
+    "testbed_controller": (is_bool, "choose true or false"),
+    "testbed_max_vm_id": (
+        is_vm_id,
+        f"choose {VM_IDS[0]} to {VM_IDS[-1]}, for an id is the last byte of a MAC address",
+    ),
     "testbed_mtu": (is_mtu, f"choose {MTU[0]} to {MTU[-1]} bytes"),
     "testbed_management_address": (is_address, "give an IPv4 address of the machine, such as 127.0.0.11"),
     "testbed_mac_prefix": (is_mac_prefix, "give five bytes of a unicast address, such as 02:8e:d3:f6:ad"),
@@ -118,7 +135,7 @@ CHECKS: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
 
 
 def check(settings: dict[str, t.Any], names: t.Iterable[str]) -> list[str]:
-    """Return what is wrong with the named settings; a list with a fault becomes empty."""
+    """Return what is wrong with the named settings; a faulty list becomes empty, and a faulty limit the default one."""
     faults = []
     for name in names:
         value, (valid, way_out) = settings[name], CHECKS[name]
@@ -128,6 +145,8 @@ def check(settings: dict[str, t.Any], names: t.Iterable[str]) -> list[str]:
             faults.append(f"{name} is {value!r}; {way_out}")
         if valid is is_list and not is_list(value):
             settings[name] = []
+        if valid is is_vm_id and not is_vm_id(value):
+            settings[name] = DEFAULTS[name]
     return faults
 
 
@@ -138,7 +157,7 @@ def read_settings(host: str, variables: Variables) -> tuple[dict[str, t.Any], li
     faults = check(settings, [name for name in CHECKS if name not in SHARED])
     longest = max(
         control_socket(host, settings),
-        vhost_socket(host, settings, MAX_VM_ID),
+        vhost_socket(host, settings, settings["testbed_max_vm_id"]),
         telemetry_socket(host, settings),
         key=len,
     )

@@ -23,6 +23,7 @@ PROGRAMS = {
     "qemu-system-x86_64": "exit 1",
     "qemu-img": 'for last; do :; done; : > "$last"',
     "ssh-keygen": 'for last; do :; done; echo private > "$last"; echo ssh-ed25519 AAAA name > "$last.pub"',
+    "vagrant": "exit 1",
 }
 
 

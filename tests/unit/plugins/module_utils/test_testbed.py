@@ -209,6 +209,17 @@ def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
     assert (interface["socket_server"], vm["vcpus"]) == ("qemu", 2)
 
 
+def test_more_ids_are_there_for_an_end_host_that_has_them(hostvars: Hostvars) -> None:
+    hostvars["alpha"]["testbed_max_vm_id"] = 255
+    for host in ("alpha", "beta"):
+        hostvars[host]["testbed_vms"].append({"id": 255, "address": f"10.20.0.2{len(host)}/24"})
+    (fault,) = faults(hostvars)
+    assert fault.startswith("beta: testbed_vms[")
+    assert fault.endswith("id is 255; choose 0 to 64, or raise testbed_max_vm_id")
+    hostvars["beta"]["testbed_vms"].pop()
+    assert compile_testbed(hostvars, GROUPS)["end_hosts"]["alpha"]["vms"][-1]["name"] == "alpha-vm-255"
+
+
 @pytest.mark.parametrize(
     ("host", "variable", "value", "fault"),
     [
@@ -247,6 +258,27 @@ def test_takes_what_the_inventory_overrides(hostvars: Hostvars) -> None:
             "vm",
             "testbed_vhost_server is 'vm'; choose switch or qemu",
             id="vhost-server",
+        ),
+        pytest.param(
+            "alpha",
+            "testbed_max_vm_id",
+            256,
+            "testbed_max_vm_id is 256; choose 0 to 255, for an id is the last byte of a MAC address",
+            id="ids-beyond-a-byte",
+        ),
+        pytest.param(
+            "alpha",
+            "testbed_max_vm_id",
+            "99",
+            "testbed_max_vm_id is '99'; choose 0 to 255",
+            id="limit-as-text",
+        ),
+        pytest.param(
+            "alpha",
+            "testbed_controller",
+            "yes",
+            "testbed_controller is 'yes'; choose true or false",
+            id="a-controller-by-a-word",
         ),
         pytest.param(
             "alpha",
@@ -335,17 +367,17 @@ def test_tells_a_fault_of_all_hosts_once(hostvars: Hostvars, variable: str, valu
         ),
         pytest.param(
             {"id": 65, "address": "10.20.0.13/24"},
-            "alpha: testbed_vms[2]: id is 65; choose 0 to 64",
+            "alpha: testbed_vms[2]: id is 65; choose 0 to 64, or raise testbed_max_vm_id",
             id="id-65",
         ),
         pytest.param(
             {"id": -1, "address": "10.20.0.13/24"},
-            "alpha: testbed_vms[2]: id is -1; choose 0 to 64",
+            "alpha: testbed_vms[2]: id is -1; choose 0 to 64, or raise testbed_max_vm_id",
             id="a-negative-id",
         ),
         pytest.param(
             {"id": "3", "address": "10.20.0.13/24"},
-            "alpha: testbed_vms[2]: id is '3'; choose 0 to 64",
+            "alpha: testbed_vms[2]: id is '3'; choose 0 to 64, or raise testbed_max_vm_id",
             id="text-as-id",
         ),
         pytest.param(

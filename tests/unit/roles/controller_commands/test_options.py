@@ -11,9 +11,14 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
-from ansible_collections.detnet.testbed.plugins.module_utils import _controller_config, _domain_reader
+from ansible_collections.detnet.testbed.plugins.module_utils import (
+    _controller_config,
+    _domain_reader,
+    _vm,
+)
 from ansible_collections.detnet.testbed.plugins.modules import vm as module
 
 ROLE = Path(__file__).parents[4] / "roles/controller_commands"
@@ -79,24 +84,59 @@ def test_options_that_no_vm_can_be_made_of_are_refused(options: dict[str, t.Any]
     assert says in fault
 
 
-def test_the_commands_read_what_the_role_writes(tmp_path: Path) -> None:
+def write(folder: Path, **options: t.Any) -> str:
+    """Write the configuration as the role does; return its path."""
     task = next(
         task for task in load("tasks/configure.yml") if "__controller_commands_config" in task.get("vars", {})
     )
-    variables = {**task["vars"], "controller_commands_mtu": "9000", "testbed_run_dir": "/run/x"}
-    text = render(task["ansible.builtin.copy"]["content"], **variables)
-    file = tmp_path / "controller.json"
-    file.write_text(text)
-    config = _controller_config.read(str(file))
-    assert set(json.loads(text)) == set(vars(config))
+    assert task["ansible.builtin.copy"]["mode"] == "0600"
+    file = folder / "controller.json"
+    file.write_text(render(task["ansible.builtin.copy"]["content"], **task["vars"], **options))
+    return str(file)
+
+
+def test_the_commands_read_what_the_role_writes(tmp_path: Path) -> None:
+    path = write(tmp_path, controller_commands_mtu="9000", testbed_run_dir="/run/x")
+    config = _controller_config.read(path)
+    assert set(json.loads(Path(path).read_text())) == set(vars(config))
     vm = config.vm(7)
     assert (vm["memory_mib"], vm["vcpus"], vm["interfaces"][0]["mtu"]) == (1024, 1, 9000)
     assert vm["interfaces"][0]["socket"] == "/run/x/alpha/vhost/vm-07.sock"
-    # What the module's argument spec would have filled in has to be there.
-    assert set(config.params(vm, "running")) == set(module.ARGUMENT_SPEC)
-    assert set(vm["interfaces"][0]) == set(module.INTERFACE)
     assert config.state_dir == "/var/lib/detnet-testbed/alpha/vms"
-    assert task["ansible.builtin.copy"]["mode"] == "0600"
+
+
+# As an inventory describes them, without what the module's argument spec fills in.
+PLAIN = {"mac": "02:00:00:00:00:07", "socket": "/run/vm-07.sock"}
+DESCRIBED = {"id": 7, "name": "alpha-vm-07", "memory_mib": 512, "vcpus": 2, "interfaces": [PLAIN]}
+
+
+@pytest.mark.parametrize(
+    "vms",
+    [
+        pytest.param([], id="described-by-nobody"),
+        pytest.param([DESCRIBED], id="described"),
+        pytest.param(
+            [{**DESCRIBED, "cpu_model": "EPYC", "vcpu_cpus": ["4", "5"], "disk": {"size_mib": 4096}}],
+            id="described-with-more",
+        ),
+        pytest.param(
+            [{**DESCRIBED, "interfaces": [{**PLAIN, "queues": 2}, {**PLAIN, "packed": True}]}],
+            id="with-two-interfaces",
+        ),
+    ],
+)
+@pytest.mark.parametrize("state", ["running", "absent"])
+def test_a_command_gives_what_the_module_would(
+    tmp_path: Path, vms: list[dict[str, t.Any]], state: str
+) -> None:
+    config = _controller_config.read(write(tmp_path, controller_commands_vms=vms))
+    params = config.params(config.vm(7), state)
+    # The module's argument spec refuses what it does not know, and fills in what is left out.
+    checked = ArgumentSpecValidator(module.ARGUMENT_SPEC, required_if=module.REQUIRED_IF).validate(params)
+    assert checked.error_messages == []
+    filled_in = checked.validated_parameters
+    assert filled_in == {**params, "vms": filled_in["vms"]}
+    assert _vm.from_params(params["vms"][0], params) == _vm.from_params(filled_in["vms"][0], filled_in)
 
 
 def test_each_file_is_there_and_the_program_comes_last() -> None:
