@@ -27,10 +27,6 @@ options:
         C(machines). An end host that is no machine runs on the first one.
     type: dict
     required: true
-  max_vm_id:
-    description: The highest id of a VM, at most 255, for it is the last byte of the MAC address.
-    type: int
-    default: 64
 """
 
 EXAMPLES = r"""
@@ -87,11 +83,9 @@ from ansible_collections.detnet.testbed.plugins.module_utils._testbed import Tes
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed import compile_testbed as compile_pure
 
 
-def compile_testbed(
-    hostvars: t.Mapping[str, t.Any], groups: t.Mapping[str, list[str]], max_vm_id: int = 64
-) -> dict[str, t.Any]:
+def compile_testbed(hostvars: t.Mapping[str, t.Any], groups: t.Mapping[str, list[str]]) -> dict[str, t.Any]:
     try:
-        return compile_pure(hostvars, groups, max_vm_id)
+        return compile_pure(hostvars, groups)
     except TestbedError as exc:
         faults = "".join(f"\n- {fault}" for fault in exc.faults)
         raise AnsibleFilterError(f"The inventory describes no testbed. Correct this in it:{faults}") from None

@@ -18,7 +18,9 @@ from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import 
     DOMAIN_TYPES,
     KEYS,
     METADATA,
+    NETWORK,
     QEMU,
+    USER_DATA,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import (
     MANAGEMENT_PORT_BASE,
@@ -29,6 +31,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._vm import (
 )
 
 ACCELERATORS = {kind: accelerator for accelerator, kind in DOMAIN_TYPES.items()}
+BACKING = "devices/disk/backingStore/source"
 KIB = {"KiB": 1, "MiB": 1 << 10, "GiB": 1 << 20}
 FORWARD = re.compile(r"hostfwd=tcp:([0-9.]*):([0-9]+)-:22")
 # What _domain_xml.kernel_command_line tells of an interface.
@@ -54,11 +57,11 @@ def vm(xml: str) -> Vm | None:
         name=domain.findtext("name", ""),
         memory_mib=_kib(domain.find("memory")) // 1024,
         vcpus=int(domain.findtext("vcpu", "1")),
-        image=os.path.dirname(domain.findtext("os/kernel", "")),
+        image=os.path.dirname(domain.findtext("os/kernel") or _attribute(domain, BACKING, "file") or ""),
         directory=os.path.dirname(_attribute(domain, "devices/disk/source", "file") or ""),
         management_address=management_address,
         authorized_keys_sha256=metadata.get(KEYS, ""),
-        interfaces=tuple(_interfaces(domain)),
+        interfaces=tuple(_interfaces(domain, domain.findtext("os/cmdline", metadata.get(NETWORK, "")))),
         disk=_disk(domain),
         cpu_model=domain.findtext("cpu[@mode='custom']/model"),
         vcpu_cpus=_vcpu_cpus(domain),
@@ -66,6 +69,9 @@ def vm(xml: str) -> Vm | None:
         io_thread_cpus=_cpus(domain, "cputune/iothreadpin"),
         memory_node=_number(_attribute(domain, "numatune/memory", "nodeset")),
         page_size_kib=_page_size_kib(domain),
+        firmware=_firmware(domain),
+        host_devices=tuple(_host_devices(domain)),
+        user_data_sha256=metadata.get(USER_DATA),
         accelerator=ACCELERATORS.get(domain.get("type", ""), domain.get("type", "")),
     )
 
@@ -96,8 +102,8 @@ def _management(domain: ET.Element) -> tuple[str, int]:
     return "", MANAGEMENT_PORT_BASE
 
 
-def _interfaces(domain: ET.Element) -> t.Iterator[Interface]:
-    told = _told(domain.findtext("os/cmdline", ""))
+def _interfaces(domain: ET.Element, words: str) -> t.Iterator[Interface]:
+    told = _told(words)
     for number, element in enumerate(domain.iterfind("devices/interface[@type='vhostuser']")):
         source, driver = element.find("source"), element.find("driver")
         of_source = source.attrib if source is not None else {}
@@ -117,10 +123,10 @@ def _interfaces(domain: ET.Element) -> t.Iterator[Interface]:
         )
 
 
-def _told(command_line: str) -> dict[str, dict[str, str | int]]:
-    """Return what a kernel's command line says of addresses and MTU, by interface."""
+def _told(words: str) -> dict[str, dict[str, str | int]]:
+    """Return what a guest is told of addresses and MTU, in the words of a kernel's command line, by interface."""
     told: dict[str, dict[str, str | int]] = {}
-    for word in command_line.split():
+    for word in words.split():
         if found := INTERFACE_WORD.fullmatch(word):
             has = told.setdefault(found["name4"] or found["name6"] or found["name0"], {})
             has["mtu"] = int(found["mtu4"] or found["mtu6"] or found["mtu0"])
@@ -148,6 +154,20 @@ def _vcpu_cpus(domain: ET.Element) -> tuple[str, ...] | None:
         for pin in domain.iterfind("cputune/vcpupin")
     }
     return tuple(pins[number] for number in sorted(pins)) or None
+
+
+def _firmware(domain: ET.Element) -> str:
+    # libvirt 9 says of a domain that runs only which file it has chosen.
+    uefi = ("os[@firmware='efi']", "os/loader[@type='pflash']")
+    return "bios" if all(domain.find(path) is None for path in uefi) else "uefi"
+
+
+def _host_devices(domain: ET.Element) -> t.Iterator[str]:
+    for address in domain.iterfind("devices/hostdev[@type='pci']/source/address"):
+        pci, bus, slot, function = (
+            int(address.get(name, "0"), 16) for name in ("domain", "bus", "slot", "function")
+        )
+        yield f"{pci:04x}:{bus:02x}:{slot:02x}.{function:x}"
 
 
 def _page_size_kib(domain: ET.Element) -> int | None:

@@ -10,18 +10,23 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 import xml.etree.ElementTree as ET
 
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Interface, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Image, Interface, Vm
 
 QEMU = "{http://libvirt.org/schemas/domain/qemu/1.0}"
 METADATA = "{urn:detnet:testbed:vm}vm"
-KEYS = "authorized_keys_sha256"  # attribute of the metadata
+# Attributes of the metadata.
+KEYS = "authorized_keys_sha256"
+USER_DATA = "user_data_sha256"
+NETWORK = "network"  # what a guest whose kernel has another command line is told of its interfaces
 
 # The guest's systemd reads its credentials from here: https://systemd.io/CREDENTIALS
 CREDENTIALS = "opt/io.systemd.credentials"
 
 DISK = "disk.qcow2"
+SEED = "seed.iso"  # for cloud-init, where the guest boots by firmware
 DISK_FORMATS = {".ext4": "raw", ".qcow2": "qcow2"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
 CPU_MODES = {"kvm": "host-passthrough", "tcg": "maximum"}  # where no model is wanted
@@ -33,8 +38,8 @@ OFFLOADS_OF_HOST = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 OFFLOADS_OF_GUEST = ("csum", "tso4", "tso6", "ecn", "ufo")
 
 
-def domain_xml(vm: Vm, root: str, uuid: str | None = None) -> str:
-    """Return the XML of the domain of vm, whose accelerator is "kvm" or "tcg", with the root image root.
+def domain_xml(vm: Vm, image: Image, uuid: str | None = None) -> str:
+    """Return the XML of the domain of vm, whose accelerator is "kvm" or "tcg", with an image.
 
     uuid is that of the domain which it takes the place of.
     """
@@ -42,20 +47,25 @@ def domain_xml(vm: Vm, root: str, uuid: str | None = None) -> str:
     _add(domain, "name", vm.name)
     if uuid:
         _add(domain, "uuid", uuid)
-    _add(_add(domain, "metadata"), METADATA, **{KEYS: vm.authorized_keys_sha256})
+    _add_metadata(domain, vm, image)
     _add(domain, "memory", str(vm.memory_mib), unit="MiB")
     _add_memory(domain, vm)
     _add(domain, "vcpu", str(vm.vcpus))
     _add_placement(domain, vm)
-    _add_credentials(domain, vm)
-    _add_boot(domain, vm)
+    if image.boot == "kernel":
+        _add_credentials(domain, vm)
+    _add_boot(domain, vm, image)
     _add(_add(domain, "features"), "acpi")
     _add_cpu(domain, vm)
     devices = _add(domain, "devices")
-    _add_disk(devices, vm, root)
+    _add_disk(devices, vm, image.root)
+    if image.boot == "firmware":
+        _add_seed(devices, vm)
     _add(devices, "controller", type="usb", model="none")
     for number, interface in enumerate(vm.interfaces):
         _add_data_interface(devices, interface, alias(number))
+    for device in vm.host_devices:
+        _add_host_device(devices, device)
     console = _add(devices, "serial", type="pty")
     _add(console, "log", file=os.path.join(vm.directory, "console.log"), append="on")
     _add(devices, "memballoon", model="none")
@@ -70,7 +80,7 @@ def kernel_command_line(vm: Vm) -> str:
     return " ".join((
         "root=/dev/vda rw console=ttyS0",
         f"systemd.hostname={vm.name}",
-        *(word for number, interface in enumerate(vm.interfaces) for word in _of_interface(f"net{number}", interface)),
+        *_interface_words(vm),
         f"ifname=mgmt0:{vm.management_mac} ip=mgmt0:dhcp",
     ))  # fmt: skip
 
@@ -78,6 +88,14 @@ def kernel_command_line(vm: Vm) -> str:
 def alias(number: int) -> str:
     """Return what libvirt calls a data interface; it keeps aliases that begin with "ua-"."""
     return f"ua-net{number}"
+
+
+def _interface_words(vm: Vm) -> list[str]:
+    return [
+        word
+        for number, interface in enumerate(vm.interfaces)
+        for word in _of_interface(f"net{number}", interface)
+    ]
 
 
 def _of_interface(name: str, interface: Interface) -> list[str]:
@@ -97,6 +115,14 @@ def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: st
     element = ET.SubElement(parent, tag, attributes)
     element.text = text
     return element
+
+
+def _add_metadata(domain: ET.Element, vm: Vm, image: Image) -> None:
+    metadata = _add(_add(domain, "metadata"), METADATA, **{KEYS: vm.authorized_keys_sha256})
+    if vm.user_data_sha256 is not None:
+        metadata.set(USER_DATA, vm.user_data_sha256)
+    if image.boot == "firmware":
+        metadata.set(NETWORK, " ".join(_interface_words(vm)))
 
 
 def _add_memory(domain: ET.Element, vm: Vm) -> None:
@@ -135,12 +161,17 @@ def _add_credentials(domain: ET.Element, vm: Vm) -> None:
         _add(sysinfo, "entry", name=f"{CREDENTIALS}/{credential}", file=os.path.join(vm.directory, name))
 
 
-def _add_boot(domain: ET.Element, vm: Vm) -> None:
+def _add_boot(domain: ET.Element, vm: Vm, image: Image) -> None:
     boot = _add(domain, "os")
     _add(boot, "type", "hvm", arch="x86_64", machine="q35")
-    _add(boot, "kernel", os.path.join(vm.image, "vmlinuz"))
-    _add(boot, "initrd", os.path.join(vm.image, "initrd.img"))
-    _add(boot, "cmdline", kernel_command_line(vm))
+    if vm.firmware == "uefi":
+        boot.set("firmware", "efi")  # libvirt finds one that is installed
+        # Nobody signs the guests' boot loaders. libvirt 9.0 takes no <loader secure="no"> here.
+        _add(_add(boot, "firmware"), "feature", enabled="no", name="secure-boot")
+    if image.boot == "kernel":
+        _add(boot, "kernel", os.path.join(vm.image, "vmlinuz"))
+        _add(boot, "initrd", os.path.join(vm.image, "initrd.img"))
+        _add(boot, "cmdline", kernel_command_line(vm))
 
 
 def _add_cpu(domain: ET.Element, vm: Vm) -> None:
@@ -174,6 +205,23 @@ def _add_disk(devices: ET.Element, vm: Vm, root: str) -> None:
     _add(_add(backing, "source", file=root), "seclabel", model="dac", relabel="no")
     _add(backing, "backingStore")
     _add(disk, "target", dev="vda", bus="virtio")
+
+
+def _add_seed(devices: ET.Element, vm: Vm) -> None:
+    # A virtio disk: not every cloud kernel drives an emulated CD-ROM.
+    disk = _add(devices, "disk", type="file", device="disk")
+    _add(disk, "driver", name="qemu", type="raw")
+    _add(disk, "source", file=os.path.join(vm.directory, SEED))
+    _add(disk, "target", dev="vdb", bus="virtio")
+    _add(disk, "readonly")
+
+
+def _add_host_device(devices: ET.Element, device: str) -> None:
+    # managed: libvirt takes it from the host's driver at the start, and gives it back at the end.
+    element = _add(devices, "hostdev", mode="subsystem", type="pci", managed="yes")
+    domain, bus, slot, function = re.split("[:.]", device)
+    numbers = {"domain": domain, "bus": bus, "slot": slot, "function": function}
+    _add(_add(element, "source"), "address", **{name: f"0x{number}" for name, number in numbers.items()})
 
 
 def _add_data_interface(devices: ET.Element, interface: Interface, name: str) -> None:

@@ -124,13 +124,20 @@ class Hypervisor:
         if domain.isActive():
             domain.destroy()
         domain.undefineFlags(
-            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+            | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+            | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
         )
 
     def switch_off(self, name: str) -> None:
         """Switch a domain off at once, if it runs."""
         with contextlib.suppress(LIBVIRT_ERROR):
             self._domain(name).destroy()
+
+    def version(self) -> tuple[int, int]:
+        """Return the major and the minor version of libvirt."""
+        number = self.connection.getLibVersion()
+        return number // 1_000_000, number // 1_000 % 1_000
 
     def uuid(self, name: str) -> str:
         return str(self._domain(name).UUIDString())

@@ -14,7 +14,6 @@ import typing as t
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric import parse_links
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_rules import compile_rules
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings import (
-    MAX_VM_ID,
     Variables,
     control_socket,
     name_faults,
@@ -49,7 +48,6 @@ class TestbedError(ValueError):
 def compile_testbed(
     hostvars: t.Mapping[str, Variables],
     groups: t.Mapping[str, t.Sequence[str]],
-    max_vm_id: int = MAX_VM_ID,
 ) -> dict[str, t.Any]:
     """Return what follows from the variables of all hosts: Ansible's hostvars and groups.
 
@@ -67,7 +65,7 @@ def compile_testbed(
     vms: dict[str, Vm] = {}
     for host in end_hosts:
         settings[host], wrong = read_settings(host, hostvars[host])
-        of_host, wrong_vms = compile_vms(host, settings[host], max_vm_id)
+        of_host, wrong_vms = compile_vms(host, settings[host])
         vms |= of_host
         faults += wrong + wrong_vms
     faults += duplicate_faults([vm for vm in vms.values() if "mac" in vm], machines)

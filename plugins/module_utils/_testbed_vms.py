@@ -28,7 +28,7 @@ def is_natural(value: t.Any) -> t.TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def compile_vms(host: str, settings: Variables, max_vm_id: int) -> tuple[dict[str, Vm], list[str]]:
+def compile_vms(host: str, settings: Variables) -> tuple[dict[str, Vm], list[str]]:
     """Return the VMs of an end host by name, and the faults. A faulty VM has id, name and host only."""
     vms: dict[str, Vm] = {}
     faults: list[str] = []
@@ -36,7 +36,7 @@ def compile_vms(host: str, settings: Variables, max_vm_id: int) -> tuple[dict[st
     for index, entry in enumerate(settings["testbed_vms"]):
         wrong = key_faults(entry, ("id", "address"), KEYS)
         if isinstance(entry, dict):
-            wrong += vm_faults(entry, max_vm_id)
+            wrong += vm_faults(entry, settings["testbed_max_vm_id"])
         faults += [f"{host}: testbed_vms[{index}]: {fault}" for fault in wrong]
         vm_id = entry.get("id") if isinstance(entry, dict) else None
         if not is_natural(vm_id):
@@ -57,7 +57,7 @@ def vm_faults(entry: Variables, max_vm_id: int) -> list[str]:
     faults = []
     vm_id = entry.get("id")
     if vm_id is not None and not (is_natural(vm_id) and vm_id <= max_vm_id):
-        faults.append(f"id is {vm_id!r}; choose 0 to {max_vm_id}")
+        faults.append(f"id is {vm_id!r}; choose 0 to {max_vm_id}, or raise testbed_max_vm_id")
     for key, default in DEFAULTS.items():
         value = entry.get(key, default)
         if not is_natural(value) or value == 0:

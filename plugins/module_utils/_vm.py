@@ -20,13 +20,31 @@ MANAGEMENT_PORT_BASE = 20000
 # Another locally administered prefix than the data interfaces': no two interfaces of a guest are alike.
 MANAGEMENT_BIT = 0x04
 # Options that a VM may do without.
-OPTIONAL = ("cpu_model", "emulator_cpus", "io_thread_cpus", "memory_node", "page_size_kib", "vcpu_cpus")
+OPTIONAL = (
+    "cpu_model",
+    "emulator_cpus",
+    "io_thread_cpus",
+    "memory_node",
+    "page_size_kib",
+    "user_data",
+    "vcpu_cpus",
+)
 
 Options = t.Mapping[str, t.Any]
 
 
 class VmError(Exception):
     """Something about one VM or its host cannot be done; the message says what, why and the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """What the disks of VMs are layers of."""
+
+    root: str  # the file
+    boot: str = (
+        "kernel"  # QEMU starts the kernel beside it; "firmware": it boots by itself, and has cloud-init
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +82,7 @@ class Vm:
     name: str
     memory_mib: int
     vcpus: int
-    image: str  # directory with vmlinuz, initrd.img and root.ext4 or root.qcow2
+    image: str  # the image's directory
     directory: str  # the VM's own files
     management_address: str  # of the end host, where the guest's SSH is reached
     authorized_keys_sha256: str  # of the public keys that may log in
@@ -76,6 +94,9 @@ class Vm:
     io_thread_cpus: str | None = None  # the same for a thread that serves the disk; None: there is none
     memory_node: int | None = None  # NUMA node of the host for its hugepages
     page_size_kib: int | None = None  # of its hugepages; None: the host's default
+    firmware: str = "bios"  # or "uefi"
+    host_devices: tuple[str, ...] = ()  # PCI devices of the host: "0000:03:10.0"
+    user_data_sha256: str | None = None  # of what cloud-init is told; None: nothing
     backend: str = "libvirt"  # or "vagrant"
     accelerator: str = "auto"  # "auto", "kvm" or "tcg"; never "auto" in what libvirt shows
 
@@ -113,9 +134,9 @@ def directory(state_dir: str, vm_id: int) -> str:
     return os.path.join(state_dir, f"vm-{vm_id:02d}")
 
 
-def keys_digest(keys: str) -> str:
-    """Return what tells two lists of public keys apart."""
-    return hashlib.sha256(keys.strip().encode()).hexdigest()
+def digest(text: str) -> str:
+    """Return what tells two texts apart whatever white space is around them, and shows neither."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
 def from_params(entry: Options, shared: Options) -> Vm:
@@ -131,7 +152,7 @@ def from_params(entry: Options, shared: Options) -> Vm:
         image=os.path.realpath(shared["image"]),
         directory=directory(shared["state_dir"], entry["id"]),
         management_address=shared["management_address"],
-        authorized_keys_sha256=keys_digest(shared["ssh_authorized_key"]),
+        authorized_keys_sha256=digest(shared["ssh_authorized_key"]),
         interfaces=tuple(map(_interface, entry["interfaces"])),
         disk=Disk(**(entry.get("disk") or {})),
         cpu_model=entry.get("cpu_model"),
@@ -140,6 +161,9 @@ def from_params(entry: Options, shared: Options) -> Vm:
         io_thread_cpus=_shortest_if_any(entry.get("io_thread_cpus")),
         memory_node=entry.get("memory_node"),
         page_size_kib=entry.get("page_size_kib"),
+        firmware=entry.get("firmware") or "bios",
+        host_devices=tuple(device.lower() for device in entry.get("host_devices") or ()),
+        user_data_sha256=digest(entry["user_data"]) if entry.get("user_data") else None,
         backend=shared["backend"],
         accelerator=shared["accelerator"],
     )

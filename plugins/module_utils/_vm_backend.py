@@ -18,14 +18,14 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _vm_files,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Image, Vm, VmError
 
 
 class Backend(t.Protocol):
     """What is done to the domain of a VM. Methods raise VmError, OSError or libvirt's error."""
 
-    def define(self, vm: Vm, root: str, uuid: str | None) -> None:
-        """Have the domain of vm, on the image root; uuid is that of the one which it takes the place of."""
+    def define(self, vm: Vm, image: Image, uuid: str | None) -> None:
+        """Have the domain of vm, on its image; uuid is that of the one which it takes the place of."""
 
     def start(self, vm: Vm) -> None: ...
 
@@ -43,8 +43,8 @@ class ByLibvirt:
     def __init__(self, hypervisor: Hypervisor) -> None:
         self.hypervisor = hypervisor
 
-    def define(self, vm: Vm, root: str, uuid: str | None) -> None:
-        self.hypervisor.define(_domain_xml.domain_xml(vm, root, uuid))
+    def define(self, vm: Vm, image: Image, uuid: str | None) -> None:
+        self.hypervisor.define(_domain_xml.domain_xml(vm, image, uuid))
         forget(vm.directory)
 
     def start(self, vm: Vm) -> None:
@@ -66,13 +66,13 @@ class ByVagrant:
     def __init__(self, hypervisor: Hypervisor) -> None:
         self.hypervisor = hypervisor
 
-    def define(self, vm: Vm, root: str, uuid: str | None) -> None:
+    def define(self, vm: Vm, image: Image, uuid: str | None) -> None:
         if uuid is None:
             forget(vm.directory)  # what Vagrant knew of one that was here before
         # Vagrant notes a domain after it has made it. Noted before, it is found again whenever either is killed.
         known = uuid or str(uuid_module.uuid4())
         machine = _vagrant.Machine(vm.name, vm.directory)
-        xml = _domain_xml.domain_xml(vm, root, known)
+        xml = _domain_xml.domain_xml(vm, image, known)
         key = _vm_files.host_key(vm.directory)
         machine.write(
             _vagrantfile.vagrantfile(vm.name, vm.management_address, vm.management_port),

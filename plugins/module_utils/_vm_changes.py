@@ -26,6 +26,8 @@ APPLIES = {
     "io_thread_cpus": LIVE,
     "backend": LIVE,
     "image": RECREATE,
+    "firmware": RECREATE,  # what it boots is noted in the firmware's variables and on the disk
+    "user_data_sha256": RECREATE,  # cloud-init does it once; what it did is on the disk
     "directory": RECREATE,
     "id": NEVER,
 }

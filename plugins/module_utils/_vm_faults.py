@@ -27,7 +27,9 @@ LOCAL_BIT = 0x02
 
 NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)  # also the guest's host name, RFC 1123
 MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}", re.ASCII)
+PCI_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", re.ASCII)
 MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*", re.ASCII)
+USER_DATA_BEGINS = ("#", "Content-Type:", "MIME-Version:")  # "#cloud-config", "#!", "## template: jinja", …
 PUBLIC_KEY = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [^\n]*)?", re.ASCII)
 
 
@@ -44,6 +46,14 @@ def key_problems(keys: str) -> list[str]:
     return ["ssh_authorized_key is no list of OpenSSH public keys, one a line; give what a .pub file has"]
 
 
+def user_data_problems(user_data: str | None) -> list[str]:
+    """Return what is wrong with what cloud-init is told; only cloud-init itself understands all of it."""
+    if not user_data or user_data.lstrip().startswith(USER_DATA_BEGINS):
+        return []
+    # Never show the value: there may be a password in it.
+    return ["user_data begins like nothing that cloud-init knows; begin it with a line such as #cloud-config"]
+
+
 def duplicates(vms: t.Sequence[Vm]) -> list[str]:
     """Return a message for each value that VMs of one end host share but must not."""
     unique: dict[str, t.Callable[[Vm], t.Iterable[t.Any]]] = {
@@ -53,6 +63,7 @@ def duplicates(vms: t.Sequence[Vm]) -> list[str]:
         "IP address": lambda vm: (each.address.partition("/")[0] for each in vm.interfaces),
         "IPv6 address": lambda vm: (each.address_v6.partition("/")[0] for each in vm.interfaces),
         "socket": lambda vm: (each.socket for each in vm.interfaces),
+        "PCI device": lambda vm: vm.host_devices,
     }
     found = []
     for what, values_of in unique.items():
@@ -73,12 +84,7 @@ def _faults(vm: Vm) -> t.Iterator[str]:
         yield f"the id {vm.id} is outside 0..{MAX_ID}; choose one inside"
     if not NAME.fullmatch(vm.name):
         yield "the name is no host name; use at most 63 of a-z, 0-9 and inner hyphens"
-    if vm.memory_mib < 1 or vm.vcpus < 1:
-        yield f"memory_mib={vm.memory_mib}, vcpus={vm.vcpus} must be at least 1; correct them"
-    if vm.disk.size_mib is not None and vm.disk.size_mib < 1:
-        yield f"disk.size_mib={vm.disk.size_mib} must be at least 1; correct it"
-    if vm.cpu_model is not None and not MODEL.fullmatch(vm.cpu_model):
-        yield f"cpu_model={vm.cpu_model!r} is no name of a processor model; choose one of virsh cpu-models x86_64"
+    yield from _hardware_faults(vm)
     for number, interface in enumerate(vm.interfaces):
         for fault in _interface_faults(interface):
             yield f"interfaces[{number}]: {fault}"
@@ -88,6 +94,18 @@ def _faults(vm: Vm) -> t.Iterator[str]:
         ipaddress.IPv4Address(vm.management_address)
     except ValueError:
         yield f"management_address {vm.management_address!r} is no IPv4 address of the end host; give it one"
+
+
+def _hardware_faults(vm: Vm) -> t.Iterator[str]:
+    if vm.memory_mib < 1 or vm.vcpus < 1:
+        yield f"memory_mib={vm.memory_mib}, vcpus={vm.vcpus} must be at least 1; correct them"
+    if vm.disk.size_mib is not None and vm.disk.size_mib < 1:
+        yield f"disk.size_mib={vm.disk.size_mib} must be at least 1; correct it"
+    if vm.cpu_model is not None and not MODEL.fullmatch(vm.cpu_model):
+        yield f"cpu_model={vm.cpu_model!r} is no name of a processor model; choose one of virsh cpu-models x86_64"
+    for device in vm.host_devices:
+        if not PCI_ADDRESS.fullmatch(device):
+            yield f"host_devices has {device!r}, no PCI address of the form 0000:03:10.0; take one of lspci -D"
 
 
 def _path_faults(what: str, path: str) -> t.Iterator[str]:

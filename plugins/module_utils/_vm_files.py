@@ -13,55 +13,62 @@ import shutil
 import stat
 import subprocess
 
-from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import DISK, DISK_FORMATS
+from ansible_collections.detnet.testbed.plugins.module_utils import _vm_image, _vm_seed
+from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import DISK, DISK_FORMATS, SEED
 from ansible_collections.detnet.testbed.plugins.module_utils._vagrant import VAGRANTFILE
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmError
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Image, Vm, VmError
 
-BOOT_FILES = ("vmlinuz", "initrd.img")
-ROOT_FILES = tuple(f"root{suffix}" for suffix in DISK_FORMATS)
 HOST_KEY = "ssh_host_ed25519_key"
 AUTHORIZED_KEYS = "ssh_authorized_keys"
 CONSOLE = "console.log"
-BUILDER = "the role detnet.testbed.base_image"
+SEED_PROGRAM = "xorrisofs"
 LIBVIRT_LOGS = "/var/log/libvirt/qemu"
 COMMAND_TIMEOUT_S = 60
-QCOW2_MAGIC = b"QFI\xfb"
 TERMINAL_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # ECMA-48 control sequences
 
 
-def root_image(image: str) -> str:
-    """Return the root file system image in the directory image. Raises VmError if a file is missing there."""
-    missing = [name for name in BOOT_FILES if not os.path.isfile(os.path.join(image, name))]
-    roots = [path for name in ROOT_FILES if os.path.isfile(path := os.path.join(image, name))]
-    if not roots:
-        missing.append(" or ".join(ROOT_FILES))
-    if missing:
-        raise VmError(f"the image {image} lacks {', '.join(missing)}; build it with {BUILDER}")
-    return roots[0]
+def create(vm: Vm, image: Image, keys: str, user_data: str) -> None:
+    """Write the files of vm anew, its disk as an overlay on the image; a host key that exists is kept.
 
-
-def create(vm: Vm, root: str, keys: str) -> None:
-    """Write the files of vm anew, its disk as an overlay on root; a host key that exists is kept.
-
-    keys are the public keys that may log in. Raises VmError if a command fails, OSError if a file cannot be written.
+    keys and user_data are as for write_guest_files. Raises VmError if a command fails, OSError if a file cannot be
+    written.
     """
     os.makedirs(vm.directory, exist_ok=True)
     # QEMU has to pass through, nobody has to look in; libvirt hands it each file.
     os.chmod(vm.directory, 0o711)  # noqa: S103
-    write_keys(vm, keys)
     _create_host_key(os.path.join(vm.directory, HOST_KEY), vm.name)
+    write_guest_files(vm, image, keys, user_data)
     _delete_logs(os.path.join(vm.directory, CONSOLE))
     disk = os.path.join(vm.directory, DISK)
-    backing_format = DISK_FORMATS[os.path.splitext(root)[1]]
+    backing_format = DISK_FORMATS[os.path.splitext(image.root)[1]]
     size = [] if vm.disk.size_mib is None else [f"{vm.disk.size_mib}M"]
-    _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", root, "-F", backing_format, disk, *size])
+    _run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", image.root, "-F", backing_format, disk, *size])
 
 
-def write_keys(vm: Vm, keys: str) -> None:
-    """Write the public keys that may log in after the next start."""
-    path = os.path.join(vm.directory, AUTHORIZED_KEYS)
-    with open(path, "w", encoding="utf-8", opener=_open_private) as file:
-        file.write(keys.strip() + "\n")
+def write_guest_files(vm: Vm, image: Image, keys: str, user_data: str) -> None:
+    """Write what the guest gets with its next start: the public keys that may log in, or all that cloud-init is told.
+
+    user_data is the user's part of the latter. Raises VmError, OSError.
+    """
+    if image.boot == "firmware":
+        _write_seed(vm, keys, user_data)
+    else:
+        _write_private(os.path.join(vm.directory, AUTHORIZED_KEYS), keys.strip() + "\n")
+
+
+def _write_seed(vm: Vm, keys: str, user_data: str) -> None:
+    key = os.path.join(vm.directory, HOST_KEY)
+    work = os.path.join(vm.directory, f"{SEED}.new")
+    tree, seed = os.path.join(work, "files"), os.path.join(work, SEED)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(work)  # what was interrupted
+    os.mkdir(work, mode=0o700)
+    os.mkdir(tree)
+    for name, text in _vm_seed.files(vm, keys, _text(key), _text(f"{key}.pub"), user_data).items():
+        _write_private(os.path.join(tree, name), text)
+    _run([SEED_PROGRAM, "-quiet", "-volid", _vm_seed.LABEL, "-rational-rock", "-output", seed, tree])
+    os.replace(seed, os.path.join(vm.directory, SEED))
+    shutil.rmtree(work)
 
 
 def grow_disk(vm: Vm) -> None:
@@ -72,16 +79,12 @@ def grow_disk(vm: Vm) -> None:
 
 
 def disk_size_mib(directory: str) -> int | None:
-    """Return the size of a VM's disk as its guest sees it, None if there is none.
-
-    Big-endian, bytes 24 to 31 of the image: https://www.qemu.org/docs/master/interop/qcow2.html
-    """
+    """Return the size of a VM's disk as its guest sees it, None if there is none."""
     try:
-        with open(os.path.join(directory, DISK), "rb") as disk:
-            header = disk.read(32)
+        size = _vm_image.qcow2_bytes(os.path.join(directory, DISK))
     except OSError:
         return None
-    return int.from_bytes(header[24:32], "big") >> 20 if header.startswith(QCOW2_MAGIC) else None
+    return None if size is None else size >> 20
 
 
 def delete(name: str, directory: str) -> None:
@@ -135,6 +138,16 @@ def is_socket(path: str) -> bool:
 
 def _printable(line: str) -> str:
     return "".join(filter(str.isprintable, TERMINAL_SEQUENCE.sub("", line))).rstrip()
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def _write_private(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", opener=_open_private) as file:
+        file.write(text)
 
 
 def _open_private(path: str, flags: int) -> int:

@@ -18,6 +18,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _cpu_list,
     _sysfs,
     _vm_files,
+    _vm_image,
     _vm_placement,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._accelerator import QEMU
@@ -25,6 +26,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._vm import Vm, VmEr
 
 DISK_MIB_PER_VM = 256  # what a guest that only boots and runs experiments writes stays well below
 SERVED_TIMEOUT_S = 2.0
+LIBVIRT_FOR_TCG = (8, 2)  # the first with qemu:override; older ones drop it in silence
 
 
 def missing_programs() -> list[str]:
@@ -34,14 +36,29 @@ def missing_programs() -> list[str]:
     return [f"{QEMU} is not installed; run the role detnet.testbed.hypervisor"]
 
 
-def missing_image(vms: t.Iterable[Vm]) -> list[str]:
-    """Return a message for each image of vms of which a file is missing."""
+def image_problems(vms: t.Iterable[Vm], root: str = "/") -> list[str]:
+    """Return what is wrong with the images of vms, what does not go with them, and what they need besides."""
+    by_image: dict[str, list[Vm]] = {}
+    for vm in vms:
+        by_image.setdefault(vm.image, []).append(vm)
     messages = []
-    for image in sorted({vm.image for vm in vms}):
+    for directory, of_image in sorted(by_image.items()):
         try:
-            _vm_files.root_image(image)
+            image = _vm_image.read(directory)
         except VmError as exc:
             messages.append(str(exc))
+            continue
+        messages += [f"VM {vm.name}: {fault}" for vm in of_image for fault in _vm_image.faults(vm, image)]
+        if image.boot == "firmware" and not shutil.which(_vm_files.SEED_PROGRAM):
+            messages.append(
+                f"the image {directory} takes a seed for cloud-init, and {_vm_files.SEED_PROGRAM}, which makes it,"
+                " is not installed; run the role detnet.testbed.hypervisor"
+            )
+        if any(vm.firmware == "uefi" for vm in of_image) and not _vm_image.has_uefi(root):
+            messages.append(
+                "firmware=uefi takes a UEFI firmware for QEMU, and none is installed; run the role"
+                " detnet.testbed.hypervisor, which installs the package ovmf"
+            )
     return messages
 
 
@@ -62,6 +79,19 @@ def missing_space(vms: t.Sequence[Vm]) -> list[str]:
     ]
 
 
+def old_libvirt(vms: t.Iterable[Vm], version: tuple[int, int]) -> list[str]:
+    """Return a message for each of vms, whose accelerators are chosen, that this version of libvirt cannot run."""
+    if version >= LIBVIRT_FOR_TCG:
+        return []
+    has, needed = (".".join(map(str, each)) for each in (version, LIBVIRT_FOR_TCG))
+    return [
+        f"VM {vm.name}: without KVM it takes libvirt {needed} or later, and this is libvirt {has}, which would drop"
+        " what keeps QEMU from crashing; install a later one, or have KVM and accelerator=kvm"
+        for vm in vms
+        if vm.accelerator == "tcg"
+    ]
+
+
 def offline_cpus(vms: t.Iterable[Vm], root: str = "/") -> list[str]:
     """Return a message for each list of CPUs of vms that has one which is not online."""
     online = _sysfs.cpus(root, "sys/devices/system/cpu/online") or ""
@@ -73,6 +103,25 @@ def offline_cpus(vms: t.Iterable[Vm], root: str = "/") -> list[str]:
                 messages.append(
                     f"VM {vm.name}: {name} has CPU {_cpu_list.text(offline)}, and online on this host are"
                     f" {online or 'none'}; name some of those, or bring it online"
+                )
+    return messages
+
+
+def missing_devices(vms: t.Iterable[Vm], root: str = "/") -> list[str]:
+    """Return a message for each PCI device of vms that the host cannot give away."""
+    messages = []
+    for vm in vms:
+        for device in vm.host_devices:
+            place = os.path.join(root, "sys/bus/pci/devices", device)
+            if not os.path.isdir(place):
+                messages.append(
+                    f"VM {vm.name}: the host has no PCI device {device}; choose one of lspci -D, and create virtual"
+                    " functions before the VM"
+                )
+            elif not os.path.exists(os.path.join(place, "iommu_group")):
+                messages.append(
+                    f"VM {vm.name}: the PCI device {device} is in no IOMMU group, so the host would not be safe from"
+                    " it; switch the IOMMU on in the host's firmware and by intel_iommu=on on its kernel command line"
                 )
     return messages
 

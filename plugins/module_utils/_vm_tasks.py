@@ -20,6 +20,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _vm_changes,
     _vm_faults,
     _vm_files,
+    _vm_image,
     _vm_pages,
     _vm_placement,
     _vm_preflight,
@@ -46,6 +47,7 @@ class Task:
     before: Observed | None
     changes: list[_vm_changes.Change]
     steps: tuple[str, ...]
+    user_data: str = dataclasses.field(default="", repr=False)
     done: list[str] = dataclasses.field(default_factory=list)
     error: str | None = None
 
@@ -60,6 +62,11 @@ def plan(params: dict[str, t.Any], domains: dict[str, Observed]) -> list[Task]:
     wanted = [] if absent else [_vm.from_params(entry, params) for entry in entries]
     wrong = _vm_faults.problems(wanted) + _vm_placement.problems(wanted)
     wrong += [] if absent else _vm_faults.key_problems(params["ssh_authorized_key"])
+    wrong += [
+        f"VM {entry['name']}: {problem}"
+        for entry in entries
+        for problem in _vm_faults.user_data_problems(entry.get("user_data"))
+    ]
     wrong += [
         f"VM {entry['name']}: a domain of this name exists that this module did not create;"
         " it is left alone, so rename one of the two"
@@ -76,7 +83,8 @@ def plan(params: dict[str, t.Any], domains: dict[str, Observed]) -> list[Task]:
         wrong += [f"VM {entry['name']}: {why}" for why in _vm_steps.refused(changes, state, params["apply"])]
         directory = _vm.directory(params["state_dir"], entry["id"])
         steps = _vm_steps.steps(state, changes, before, os.path.isdir(directory), params["apply"])
-        tasks.append(Task(entry["id"], entry["name"], directory, vm, before, changes, steps))
+        user_data = entry.get("user_data") or ""
+        tasks.append(Task(entry["id"], entry["name"], directory, vm, before, changes, steps, user_data))
     if wrong:
         raise VmError("; ".join(wrong))
     return tasks
@@ -85,6 +93,7 @@ def plan(params: dict[str, t.Any], domains: dict[str, Observed]) -> list[Task]:
 def preflight(tasks: list[Task]) -> None:
     """Raise VmError with all that the machine lacks for tasks."""
     creating = [task.wanted for task in tasks if task.wanted and "create" in task.steps]
+    defining = [task.wanted for task in tasks if task.wanted and "define" in task.steps]
     starting = [task.wanted for task in tasks if task.wanted and "start" in task.steps]
     # What a VM that starts anew has now, it gives back first.
     held = {task.name: task.before.running for task in tasks if task.before and task.before.running}
@@ -94,9 +103,10 @@ def preflight(tasks: list[Task]) -> None:
     wrong = [
         *(_vm_preflight.missing_programs() if creating or starting else []),
         *(why for backend in backends for why in _vm_backend.missing(backend)),
-        *_vm_preflight.missing_image(creating),
+        *_vm_preflight.image_problems([*creating, *defining]),
         *_vm_preflight.missing_space(creating),
         *_vm_preflight.offline_cpus(starting),
+        *_vm_preflight.missing_devices(starting),
         *_vm_pages.problems(starting, released, _vm_pages.read()),
         *_vm_preflight.taken_ports(vm for vm in starting if (vm.management_address, vm.id) not in ports),
         *_vm_preflight.missing_sockets(starting),
@@ -119,6 +129,13 @@ def choose_accelerators(tasks: list[Task]) -> None:
         task.wanted = dataclasses.replace(task.wanted, accelerator=choice)
 
 
+def refuse_old_libvirt(tasks: list[Task], version: tuple[int, int]) -> None:
+    """Raise VmError if this version of libvirt cannot run VMs that are created or started."""
+    new = [task.wanted for task in tasks if task.wanted and {"create", "start"} & {*task.steps}]
+    if wrong := _vm_preflight.old_libvirt(new, version):
+        raise VmError("; ".join(wrong))
+
+
 def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
     """Do the steps of a task as far as they succeed; keys are the public keys that may log in."""
     vm = task.wanted or (task.before.configured if task.before else None)
@@ -128,7 +145,7 @@ def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
     actions: dict[str, t.Callable[[], None]] = {
         "remove": lambda: remove(hypervisor, task),
         "delete": lambda: _vm_files.delete(task.name, task.directory),
-        "create": lambda: create(backend, keys, of_vm),
+        "create": lambda: create(backend, keys, task),
         "define": lambda: define(backend, keys, task),
         "pin": lambda: hypervisor.pin(of_vm),
         "start": lambda: backend.start(of_vm),
@@ -145,20 +162,22 @@ def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
         task.done.append(step)
 
 
-def create(backend: Backend, keys: str, vm: Vm) -> None:
-    root = _vm_files.root_image(vm.image)
+def create(backend: Backend, keys: str, task: Task) -> None:
+    vm = t.cast(Vm, task.wanted)
+    image = _vm_image.read(vm.image)
     # The domain comes last: what is interrupted before is simply done again.
-    _vm_files.create(vm, root, keys)
-    backend.define(vm, root, None)
+    _vm_files.create(vm, image, keys, task.user_data)
+    backend.define(vm, image, None)
 
 
 def define(backend: Backend, keys: str, task: Task) -> None:
     """Have a domain that exists as wanted with its next start; its disk stays."""
     vm, before = t.cast(Vm, task.wanted), t.cast(Observed, task.before)
-    _vm_files.write_keys(vm, keys)
+    image = _vm_image.read(vm.image)
+    _vm_files.write_guest_files(vm, image, keys, task.user_data)
     if "stop" in task.done or not before.active:
         _vm_files.grow_disk(vm)
-    backend.define(vm, _vm_files.root_image(vm.image), before.uuid)
+    backend.define(vm, image, before.uuid)
 
 
 def remove(hypervisor: Hypervisor, task: Task) -> None:
@@ -261,6 +280,7 @@ def run(hypervisor: Hypervisor, params: dict[str, t.Any], check_mode: bool) -> d
     tasks = plan(params, hypervisor.domains())
     preflight(tasks)
     choose_accelerators(tasks)
+    refuse_old_libvirt(tasks, hypervisor.version())
     if check_mode:
         for task in tasks:
             task.done = list(task.steps)

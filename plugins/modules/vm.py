@@ -190,6 +190,32 @@ options:
           - Without it, the host's default size.
         type: int
         version_added: 0.3.0
+      firmware:
+        description:
+          - What starts the guest's boot loader from the disk. V(uefi) takes the package ovmf on the host.
+          - An image whose kernel QEMU starts has V(bios).
+        type: str
+        choices: [bios, uefi]
+        default: bios
+        version_added: 0.3.0
+      host_devices:
+        description:
+          - PCI devices of the host that the VM has for itself while it runs, such as virtual functions of a NIC, each as
+            C(lspci -D) shows it, such as V(0000:03:10.0). Each is in an IOMMU group whose other devices the host
+            does not use.
+          - libvirt takes them from the host's drivers when the VM starts, and gives them back when it stops.
+        type: list
+        elements: str
+        default: []
+        version_added: 0.3.0
+      user_data:
+        description:
+          - What cloud-init in the guest is told besides name, keys and network, as text that begins with C(#cloud-config),
+            C(#!) or what else cloud-init knows. Where the two contradict each other, this has the last word.
+          - An image whose kernel QEMU starts has no cloud-init, so it is refused for one.
+          - It is not shown anywhere, only its SHA-256.
+        type: str
+        version_added: 0.3.0
   state:
     description:
       - V(present) VMs are created, and left running or stopped as they are.
@@ -215,13 +241,18 @@ options:
     version_added: 0.3.0
   image:
     description:
-      - Directory with V(vmlinuz), V(initrd.img), and V(root.ext4) or V(root.qcow2), as made by the role
-        P(detnet.testbed.base_image#role). It must not change while VMs use it.
+      - Directory of an image, as made by the role P(detnet.testbed.base_image#role). It must not change while VMs
+        use it.
+      - Either QEMU starts its kernel, and it has V(vmlinuz), V(initrd.img), and V(root.ext4) or V(root.qcow2).
+      - Or it boots by itself, such as a cloud image, and it has V(root.qcow2), and V(image.json) that says
+        V("boot":"firmware"). Its cloud-init gives each guest its name, network, host key and O(ssh_authorized_key).
+        If one of these changes, or an address or MTU, its next start is the first one of a new instance to cloud-init.
       - Required unless O(state=absent).
     type: path
   state_dir:
     description:
-      - Directory of the VMs' files, one directory C(vm-ID) for each VM.
+      - Directory of the VMs' files, one directory C(vm-ID) for each VM. What the guest writes to its serial port is
+        always in C(console.log) there.
     type: path
     required: true
   management_address:
@@ -270,6 +301,7 @@ options:
     default: 180
 requirements:
   - python >= 3.11, libvirt-python, QEMU and ssh-keygen on the target host
+  - xorrisofs there for an image that boots by itself (Debian's package xorriso), and ovmf for O(vms[].firmware=uefi)
   - vagrant, vagrant-libvirt and python-vagrant there for O(backend=vagrant)
 notes:
   - Run the task as root.
@@ -325,6 +357,31 @@ EXAMPLES = r"""
     state_dir: /var/lib/detnet-testbed/alpha/vms
     management_address: 127.0.0.11
     ssh_authorized_key: "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+
+- name: Start a VM of a cloud image, with a virtual function of a NIC
+  detnet.testbed.vm:
+    vms:
+      - id: 4
+        name: alpha-vm-04
+        memory_mib: 1024
+        vcpus: 1
+        interfaces:
+          - mac: 02:8e:d3:f6:a1:04
+            address: 10.20.0.14/24
+            socket: /run/detnet-testbed/alpha/vhost/vm-04.sock
+        disk:
+          size_mib: 8192
+        firmware: uefi
+        host_devices: ["0000:03:10.0"]
+        user_data: |
+          #cloud-config
+          runcmd:
+            - [systemctl, enable, --now, iperf3]
+    image: /var/cache/detnet-testbed/images/debian-13
+    state_dir: /var/lib/detnet-testbed/alpha/vms
+    management_address: 127.0.0.11
+    ssh_authorized_key: "{{ lookup('ansible.builtin.file', '~/.ssh/id_ed25519.pub') }}"
+    wait_for: ssh
 
 - name: Remove a VM with its disk and keys
   detnet.testbed.vm:
@@ -453,6 +510,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
             "io_thread_cpus": {"type": "str"},
             "memory_node": {"type": "int"},
             "page_size_kib": {"type": "int"},
+            "firmware": {"type": "str", "choices": ["bios", "uefi"], "default": "bios"},
+            "host_devices": {"type": "list", "elements": "str", "default": []},
+            "user_data": {"type": "str", "no_log": True},
         },
     },
     "state": {"type": "str", "choices": [*CREATING, "absent"], "default": "running"},

@@ -9,10 +9,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _vm
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Interface, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Image, Interface, Vm
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKmVsC4tuRfvthwRGOKGezKNXMOxKs6C8WB80kNPp3mB me"
 ROOT = "/images/1/root.ext4"
+KERNEL_IMAGE = Image(ROOT)
+CLOUD_IMAGE = Image("/images/1/root.qcow2", "firmware")
 NET0 = Interface(
     mac="02:00:00:00:00:01",
     socket="/run/vm-01.sock",
@@ -27,7 +29,7 @@ VM = Vm(
     image="/images/1",
     directory="/state/vm-01",
     management_address="127.0.0.11",
-    authorized_keys_sha256=_vm.keys_digest(KEY),
+    authorized_keys_sha256=_vm.digest(KEY),
     interfaces=(NET0,),
     accelerator="tcg",
 )
@@ -59,6 +61,7 @@ OF_ITS_OWN = dataclasses.replace(
     accelerator="kvm",
     cpu_model="Skylake-Server",
     disk=Disk(cache="none", discard=False),
+    host_devices=("0000:03:10.0", "ffff:ff:1f.7"),
     interfaces=(
         Interface("02:00:00:00:01:01", "/run/a.sock", reconnect_s=7, queues=2, queue_size=256, packed=True),
         Interface(
@@ -73,6 +76,12 @@ OF_ITS_OWN = dataclasses.replace(
             mtu=9000,
         ),
     ),
+)
+# With what only an image that boots by itself takes.
+OF_THE_CLOUD = dataclasses.replace(
+    OF_ITS_OWN,
+    firmware="uefi",
+    user_data_sha256=_vm.digest("#cloud-config"),
 )
 
 

@@ -16,9 +16,8 @@ import yaml
 
 REPOSITORY = Path(__file__).parents[3]
 PREFIX = "detnet.testbed."
-BLOCKS = re.findall(
-    r"^```yaml\n(.*?)^```$", (REPOSITORY / "docs/vms.md").read_text(), re.MULTILINE | re.DOTALL
-)
+PAGE = (REPOSITORY / "docs/vms.md").read_text()
+BLOCKS = re.findall(r"^```yaml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 (HEADER,) = (block for block in BLOCKS if block.startswith("- hosts"))
 PLAYS = [block for block in BLOCKS if block.startswith("  tasks:")]
 
@@ -29,7 +28,11 @@ def tasks_of(block: str) -> list[dict[str, t.Any]]:
 
 
 def test_there_are_the_twelve() -> None:
-    assert len(PLAYS) == 12
+    numbered = {
+        int(number): text.count("```yaml\n  tasks:")
+        for number, text in re.findall(r"^## ([0-9]+)\. (.*?)(?=^## )", PAGE, re.MULTILINE | re.DOTALL)
+    }
+    assert numbered == dict.fromkeys(range(1, 13), 1)
 
 
 @pytest.mark.parametrize(

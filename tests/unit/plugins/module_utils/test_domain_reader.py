@@ -11,10 +11,10 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _domain_reader, _domain_xml
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Interface, Vm
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Image, Interface, Vm
 from hypothesis import given
 from hypothesis import strategies as st
-from vms import OF_ITS_OWN, PLACED, ROOT, VM, with_net0
+from vms import CLOUD_IMAGE, KERNEL_IMAGE, OF_ITS_OWN, OF_THE_CLOUD, PLACED, VM, with_net0
 
 QEMU_SERVES = with_net0(socket_server="qemu", reconnect_s=0)
 
@@ -73,26 +73,45 @@ vms = st.builds(
     io_thread_cpus=optional_cpus,
     memory_node=st.none() | st.integers(0, 7),
     page_size_kib=st.none() | st.sampled_from([2048, 1048576]),
+    firmware=st.sampled_from(["bios", "uefi"]),
+    host_devices=st.lists(
+        st.from_regex(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]", fullmatch=True), max_size=3
+    ).map(tuple),
+    user_data_sha256=st.none() | st.from_regex(r"[0-9a-f]{64}", fullmatch=True),
     accelerator=st.sampled_from(["kvm", "tcg"]),
 )
 
 
-@given(vms)
-def test_what_is_written_is_read_back(vm: Vm) -> None:
-    assert _domain_reader.vm(_domain_xml.domain_xml(vm, ROOT)) == vm
+boots = st.sampled_from(["kernel", "firmware"])
 
 
-@given(vms)
-def test_what_is_read_is_written_again(vm: Vm) -> None:
-    xml = _domain_xml.domain_xml(vm, ROOT)
+def image_of(vm: Vm, boot: str) -> Image:
+    return Image(f"{vm.image}/root.qcow2", boot)
+
+
+@given(vms, boots)
+def test_what_is_written_is_read_back(vm: Vm, boot: str) -> None:
+    assert _domain_reader.vm(_domain_xml.domain_xml(vm, image_of(vm, boot))) == vm
+
+
+@given(vms, boots)
+def test_what_is_read_is_written_again(vm: Vm, boot: str) -> None:
+    xml = _domain_xml.domain_xml(vm, image_of(vm, boot))
     read = _domain_reader.vm(xml)
     assert read is not None
-    assert _domain_xml.domain_xml(read, ROOT) == xml
+    assert _domain_xml.domain_xml(read, image_of(vm, boot)) == xml
 
 
-@pytest.mark.parametrize("vm", [VM, PLACED, OF_ITS_OWN, QEMU_SERVES])
-def test_in_the_words_of_libvirt_it_is_the_same(vm: Vm) -> None:
-    domain = ET.fromstring(_domain_xml.domain_xml(vm, ROOT))  # noqa: S314
+@pytest.mark.parametrize(
+    ("vm", "image"),
+    [
+        *((vm, KERNEL_IMAGE) for vm in (VM, PLACED, OF_ITS_OWN, QEMU_SERVES)),
+        (VM, CLOUD_IMAGE),
+        (OF_THE_CLOUD, CLOUD_IMAGE),
+    ],
+)
+def test_in_the_words_of_libvirt_it_is_the_same(vm: Vm, image: Image) -> None:
+    domain = ET.fromstring(_domain_xml.domain_xml(vm, image))  # noqa: S314
     for path, attribute in (("memory", None), ("cpu/numa/cell", "memory")):
         element = domain.find(path)
         assert element is not None
@@ -106,6 +125,18 @@ def test_in_the_words_of_libvirt_it_is_the_same(vm: Vm) -> None:
     for number, interface in enumerate(domain.iterfind("devices/interface")):
         ET.SubElement(interface, "address", {"type": "pci", "slot": f"0x{number:02x}"})
         ET.SubElement(interface, "target", {"dev": ""})
+    for number, device in enumerate(domain.iterfind("devices/hostdev")):
+        ET.SubElement(device, "driver", {"name": "vfio"})
+        ET.SubElement(device, "address", {"type": "pci", "domain": "0x0000", "bus": f"0x{number:02x}"})
+    if vm.firmware == "uefi":
+        # libvirt 9, of a domain that runs.
+        boot = domain.find("os")
+        assert boot is not None
+        del boot.attrib["firmware"]
+        for loader in boot.iter("loader"):
+            loader.attrib = {"readonly": "yes", "type": "pflash"}
+            loader.text = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+        ET.SubElement(boot, "nvram").text = "/var/lib/libvirt/qemu/nvram/alpha-vm-01_VARS.fd"
     ET.SubElement(t.cast(ET.Element, domain.find("devices/disk")), "alias", {"name": "virtio-disk0"})
     assert _domain_reader.vm(ET.tostring(domain, encoding="unicode")) == vm
 
@@ -129,10 +160,12 @@ def test_a_domain_of_ours_from_which_all_was_taken_is_a_vm_that_has_nothing() ->
 
 
 def test_a_pin_that_was_changed_by_hand_is_seen() -> None:
-    xml = _domain_xml.domain_xml(PLACED, ROOT).replace('cpuset="5-6"', 'cpuset="6,5,0"')
+    xml = _domain_xml.domain_xml(PLACED, KERNEL_IMAGE).replace('cpuset="5-6"', 'cpuset="6,5,0"')
     assert _domain_reader.vm(xml) == dataclasses.replace(PLACED, vcpu_cpus=("4", "0,5-6"))
 
 
 def test_an_interface_of_another_kind_is_not_ours() -> None:
-    xml = _domain_xml.domain_xml(VM, ROOT).replace("<memballoon", "<interface type='user'/><memballoon")
+    xml = _domain_xml.domain_xml(VM, KERNEL_IMAGE).replace(
+        "<memballoon", "<interface type='user'/><memballoon"
+    )
     assert _domain_reader.vm(xml) == VM

@@ -12,16 +12,16 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _domain_xml
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Vm
-from vms import OF_ITS_OWN, PLACED, ROOT, VM, with_net0
+from ansible_collections.detnet.testbed.plugins.module_utils._vm import Disk, Image, Vm
+from vms import CLOUD_IMAGE, KERNEL_IMAGE, OF_ITS_OWN, OF_THE_CLOUD, PLACED, ROOT, VM, with_net0
 
 QEMU_SERVES = with_net0(socket_server="qemu", reconnect_s=0)
 QEMU = _domain_xml.QEMU
 VIRT_AA_HELPER = "/usr/lib/libvirt/virt-aa-helper"
 
 
-def domain(vm: Vm = VM, root: str = ROOT) -> ET.Element:
-    return ET.fromstring(_domain_xml.domain_xml(vm, root))  # noqa: S314
+def domain(vm: Vm = VM, image: Image = KERNEL_IMAGE) -> ET.Element:
+    return ET.fromstring(_domain_xml.domain_xml(vm, image))  # noqa: S314
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_accelerator(accelerator: str, kind: str, cpu: str, workaround: bool) ->
     ],
 )
 def test_format_of_the_image_is_never_guessed(root: str, disk_format: str) -> None:
-    element = domain(root=root).find("devices/disk/backingStore/format")
+    element = domain(image=Image(root)).find("devices/disk/backingStore/format")
     assert element is not None
     assert element.get("type") == disk_format
 
@@ -163,8 +163,51 @@ def test_credentials_are_files() -> None:
     }
 
 
+def test_a_guest_that_boots_by_itself_gets_all_that_is_its_own_from_the_seed() -> None:
+    xml = domain(image=CLOUD_IMAGE)
+    assert [element.tag for element in xml.findall("os/*")] == ["type"]
+    assert xml.find("sysinfo") is None
+    seed = xml.findall("devices/disk")[1]
+    assert seed.find("readonly") is not None
+    assert [each.attrib for each in seed][:3] == [
+        {"name": "qemu", "type": "raw"},
+        {"file": "/state/vm-01/seed.iso"},
+        {"dev": "vdb", "bus": "virtio"},
+    ]
+    assert len(domain().findall("devices/disk")) == 1
+
+
+def test_what_cloud_init_is_told_is_noted_without_its_text() -> None:
+    noted = domain(OF_THE_CLOUD, CLOUD_IMAGE).find(f"metadata/{_domain_xml.METADATA}")
+    assert noted is not None
+    assert noted.get("user_data_sha256") == OF_THE_CLOUD.user_data_sha256
+    assert "ip=[fd20::1]:::64::net1:none:9000" in noted.get("network", "").split()
+    plain = domain().find(f"metadata/{_domain_xml.METADATA}")
+    assert plain is not None
+    assert list(plain.attrib) == ["authorized_keys_sha256"]
+
+
+def test_uefi_is_any_that_is_installed_and_asks_for_no_signatures() -> None:
+    boot = domain(OF_THE_CLOUD, CLOUD_IMAGE).find("os")
+    assert boot is not None
+    assert boot.attrib == {"firmware": "efi"}
+    assert [element.attrib for element in boot.iterfind("firmware/feature")] == [
+        {"enabled": "no", "name": "secure-boot"}
+    ]
+    assert [element.attrib for element in domain(image=CLOUD_IMAGE).iter("os")] == [{}]
+
+
+def test_a_device_of_the_host_comes_from_its_driver_and_goes_back() -> None:
+    found = domain(OF_ITS_OWN).findall("devices/hostdev")
+    assert found[0].attrib == {"mode": "subsystem", "type": "pci", "managed": "yes"}
+    assert [address.attrib for each in found for address in each.iterfind("source/address")] == [
+        {"domain": "0x0000", "bus": "0x03", "slot": "0x10", "function": "0x0"},
+        {"domain": "0xffff", "bus": "0xff", "slot": "0x1f", "function": "0x7"},
+    ]
+
+
 def test_the_domain_that_it_takes_the_place_of_is_named() -> None:
-    assert ET.fromstring(_domain_xml.domain_xml(VM, ROOT, "a-uuid")).findtext("uuid") == "a-uuid"  # noqa: S314
+    assert ET.fromstring(_domain_xml.domain_xml(VM, KERNEL_IMAGE, "a-uuid")).findtext("uuid") == "a-uuid"  # noqa: S314
     assert domain().find("uuid") is None
 
 
@@ -234,9 +277,30 @@ def test_an_interface_without_addresses_has_its_mtu() -> None:
 
 
 @pytest.mark.skipif(not shutil.which(VIRT_AA_HELPER), reason="libvirt is not installed")
-def test_apparmor_profile_that_libvirt_makes_allows_every_file_of_the_vm() -> None:
+@pytest.mark.parametrize(
+    ("image", "files"),
+    [
+        pytest.param(
+            KERNEL_IMAGE,
+            [
+                '"/images/1/root.ext4" rk',
+                '"/images/1/vmlinuz" r',
+                '"/images/1/initrd.img" r',
+                '"/state/vm-01/ssh_authorized_keys" r',
+                '"/state/vm-01/ssh_host_ed25519_key" r',
+            ],
+            id="kernel",
+        ),
+        pytest.param(
+            CLOUD_IMAGE, ['"/images/1/root.qcow2" rk', '"/state/vm-01/seed.iso" rk'], id="cloud-image"
+        ),
+    ],
+)
+def test_apparmor_profile_that_libvirt_makes_allows_every_file_of_the_vm(
+    image: Image, files: list[str]
+) -> None:
     uuid = "be84f475-9644-4cef-ab83-fc0808a93ce6"
-    xml = ET.fromstring(_domain_xml.domain_xml(VM, ROOT, uuid))  # noqa: S314
+    xml = ET.fromstring(_domain_xml.domain_xml(VM, image, uuid))  # noqa: S314
     profile = subprocess.run(
         [VIRT_AA_HELPER, "--dryrun", "--create", "--uuid", f"libvirt-{uuid}"],
         check=True,
@@ -244,13 +308,5 @@ def test_apparmor_profile_that_libvirt_makes_allows_every_file_of_the_vm() -> No
         stderr=subprocess.STDOUT,
         input=ET.tostring(xml),
     ).stdout.decode()
-    for allowed in (
-        '"/state/vm-01/disk.qcow2" rwk',
-        '"/images/1/root.ext4" rk',
-        '"/images/1/vmlinuz" r',
-        '"/images/1/initrd.img" r',
-        '"/run/vm-01.sock" rw',
-        '"/state/vm-01/ssh_authorized_keys" r',
-        '"/state/vm-01/ssh_host_ed25519_key" r',
-    ):
+    for allowed in ('"/state/vm-01/disk.qcow2" rwk', '"/run/vm-01.sock" rw', *files):
         assert allowed in profile

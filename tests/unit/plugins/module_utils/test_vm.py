@@ -10,7 +10,7 @@ import typing as t
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _vm
-from vms import KEY, OF_ITS_OWN, PLACED, VM, with_net0
+from vms import KEY, OF_ITS_OWN, OF_THE_CLOUD, PLACED, VM, with_net0
 
 SHARED = {
     "image": "/images/1",
@@ -34,7 +34,8 @@ def options(vm: _vm.Vm) -> dict[str, t.Any]:
         "accelerator",
     ):
         del described[name]
-    return {**described, "interfaces": list(described["interfaces"])}
+    user_data = "#cloud-config" if described.pop("user_data_sha256") else None
+    return {**described, "interfaces": list(described["interfaces"]), "user_data": user_data}
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,7 @@ def options(vm: _vm.Vm) -> dict[str, t.Any]:
         pytest.param(VM, id="least"),
         pytest.param(PLACED, id="placed"),
         pytest.param(OF_ITS_OWN, id="all-options"),
+        pytest.param(OF_THE_CLOUD, id="options-for-a-cloud-image"),
     ],
 )
 def test_options_make_a_vm(vm: _vm.Vm) -> None:
@@ -58,6 +60,10 @@ def test_options_make_a_vm(vm: _vm.Vm) -> None:
             {"io_thread_cpus": "3-2"}, {"io_thread_cpus": "3-2"}, id="no-list-is-kept-for-the-message"
         ),
         pytest.param({"disk": None}, {"disk": _vm.Disk()}, id="no-disk-options"),
+        pytest.param(
+            {"host_devices": ["0000:0A:10.F"]}, {"host_devices": ("0000:0a:10.f",)}, id="device-of-the-host"
+        ),
+        pytest.param({"user_data": ""}, {"user_data_sha256": None}, id="no-user-data"),
     ],
 )
 def test_one_place_has_one_notation(given: dict[str, t.Any], kept: dict[str, t.Any]) -> None:
@@ -91,6 +97,15 @@ def test_an_existing_vm_needs_all_options() -> None:
         _vm.from_params(entry, {})
 
 
+def test_who_knows_no_newer_options_may_leave_them_out() -> None:
+    entry = {
+        key: value
+        for key, value in options(VM).items()
+        if key not in ("firmware", "host_devices", "user_data")
+    }
+    assert _vm.from_params(entry, SHARED) == VM
+
+
 def test_management_is_derived() -> None:
     assert VM.management_port == 20001
     assert VM.management_mac == "06:00:00:00:00:01"
@@ -102,4 +117,4 @@ def test_a_vm_without_data_interfaces_has_a_management_address_of_its_own() -> N
 
 
 def test_a_line_end_does_not_make_other_keys() -> None:
-    assert _vm.keys_digest(f"{KEY}\n") == _vm.keys_digest(KEY) != _vm.keys_digest("")
+    assert _vm.digest(f"{KEY}\n") == _vm.digest(KEY) != _vm.digest("")

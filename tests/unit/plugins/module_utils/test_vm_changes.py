@@ -88,6 +88,24 @@ def test_what_is_as_wanted_does_not_change(vm: Vm) -> None:
             Change("image", "/images/1", "/images/2", "recreate"),
             id="image",
         ),
+        pytest.param(
+            dataclasses.replace(VM, firmware="uefi"),
+            VM,
+            Change("firmware", "bios", "uefi", "recreate"),
+            id="firmware",
+        ),
+        pytest.param(
+            dataclasses.replace(VM, user_data_sha256="b"),
+            dataclasses.replace(VM, user_data_sha256="a"),
+            Change("user_data_sha256", "a", "b", "recreate"),
+            id="user-data",
+        ),
+        pytest.param(
+            dataclasses.replace(VM, host_devices=("0000:03:10.0",)),
+            VM,
+            Change("host_devices", [], ["0000:03:10.0"], "reboot"),
+            id="device-of-the-host",
+        ),
         pytest.param(dataclasses.replace(VM, id=2), VM, Change("id", 1, 2, "never"), id="id"),
         pytest.param(
             dataclasses.replace(VM, accelerator="kvm"),

@@ -53,6 +53,11 @@ def test_vms_without_faults_are_taken() -> None:
         pytest.param({"cpu_model": "a b"}, "no name of a processor model", id="cpu-model-with-a-space"),
         pytest.param({"disk": Disk(size_mib=0)}, "disk.size_mib=0", id="no-disk"),
         pytest.param({"queues": 9}, "queues=9 is outside 1..8", id="more-rings-than-the-switch-serves"),
+        pytest.param(
+            {"host_devices": ("03:10.0",)}, "host_devices has '03:10.0', no PCI", id="pci-without-domain"
+        ),
+        pytest.param({"host_devices": ("0000:03:20.0",)}, "no PCI address", id="pci-slot-too-large"),
+        pytest.param({"host_devices": ("../../x",)}, "no PCI address", id="pci-address-that-is-a-path"),
         pytest.param({"reconnect_s": -1}, "reconnect_s=-1 is negative", id="time-that-is-negative"),
     ],
 )
@@ -89,6 +94,24 @@ def test_two_public_keys_are_taken() -> None:
 
 
 @pytest.mark.parametrize(
+    "user_data", [None, "", "#cloud-config\n", "\n#!/bin/sh", "Content-Type: multipart/mixed;"]
+)
+def test_what_cloud_init_may_know_is_taken(user_data: str | None) -> None:
+    assert _vm_faults.user_data_problems(user_data) == []
+
+
+def test_what_cloud_init_would_ignore_is_refused_without_being_shown() -> None:
+    (problem,) = _vm_faults.user_data_problems("password: s3cret")
+    assert "begin it with a line such as #cloud-config" in problem
+    assert "s3cret" not in problem
+
+
+def test_a_device_that_one_vm_has_twice_is_refused() -> None:
+    (problem,) = _vm_faults.problems([of({"host_devices": ("0000:03:10.0", "0000:03:10.0")})])
+    assert "have the same PCI device 0000:03:10.0" in problem
+
+
+@pytest.mark.parametrize(
     ("field", "what"),
     [
         pytest.param("id", "id", id="id"),
@@ -97,14 +120,16 @@ def test_two_public_keys_are_taken() -> None:
         pytest.param("address", "IP address", id="address"),
         pytest.param("address_v6", "IPv6 address", id="ipv6-address"),
         pytest.param("socket", "socket", id="socket"),
+        pytest.param("host_devices", "PCI device", id="device-of-the-host"),
     ],
 )
 def test_refuses_two_vms_with_the_same(field: str, what: str) -> None:
+    first = of({"host_devices": ("0000:03:10.0",)})
     if hasattr(VM, field):
-        second = dataclasses.replace(OTHER, **{field: getattr(VM, field)})
+        second = dataclasses.replace(OTHER, **{field: getattr(first, field)})
     else:
         second = with_net0(OTHER, **{field: getattr(NET0, field)})
-    (problem,) = _vm_faults.problems([VM, second])
+    (problem,) = _vm_faults.problems([first, second])
     assert problem.startswith(f"VMs {VM.name}, {second.name} have the same {what}")
 
 

@@ -46,9 +46,47 @@ def test_a_cpu_that_is_not_online_is_named(root: str, place: dict[str, t.Any], s
         )
 
 
+@pytest.mark.parametrize(
+    ("accelerator", "version", "refused"),
+    [
+        pytest.param("tcg", (7, 0), True, id="does-not-know-the-cpu-model"),
+        pytest.param("tcg", (8, 1), True, id="drops-what-keeps-qemu-alive"),
+        pytest.param("tcg", (8, 2), False, id="the-first-that-does"),
+        pytest.param("tcg", (10, 0), False, id="a-later-one"),
+        pytest.param("kvm", (7, 0), False, id="kvm-does-not-need-it"),
+    ],
+)
+def test_without_kvm_an_old_libvirt_is_refused(
+    accelerator: str, version: tuple[int, int], refused: bool
+) -> None:
+    vm = dataclasses.replace(VM, accelerator=accelerator)
+    problems = _vm_preflight.old_libvirt([vm], version)
+    assert [problem.startswith("VM a-vm-01: without KVM it takes libvirt 8.2") for problem in problems] == [
+        True
+    ] * refused
+
+
 def test_a_machine_that_tells_of_no_cpu_has_none(tmp_path: Path) -> None:
     (problem,) = _vm_preflight.offline_cpus([dataclasses.replace(VM, vcpu_cpus=["0"])], str(tmp_path))
     assert "online on this host are none" in problem
+
+
+def pci(root: str, device: str, *files: str) -> None:
+    place = Path(root) / "sys/bus/pci/devices" / device
+    place.mkdir(parents=True)
+    for name in files:
+        (place / name).touch()
+
+
+def test_a_device_that_the_host_cannot_give_away_is_named(root: str) -> None:
+    pci(root, "0000:03:10.0", "iommu_group")
+    pci(root, "0000:03:10.2")
+    devices = ("0000:03:10.0", "0000:03:10.2", "0000:03:10.4")
+    problems = _vm_preflight.missing_devices([dataclasses.replace(VM, host_devices=devices), SMALL], root)
+    assert [problem.partition(",")[0].partition(";")[0] for problem in problems] == [
+        "VM a-vm-01: the PCI device 0000:03:10.2 is in no IOMMU group",
+        "VM a-vm-01: the host has no PCI device 0000:03:10.4",
+    ]
 
 
 def test_a_full_disk_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

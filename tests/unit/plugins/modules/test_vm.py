@@ -22,7 +22,9 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _hypervisor,
     _vagrant,
     _vm_files,
+    _vm_image,
     _vm_pages,
+    _vm_preflight,
     _vm_wait,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._hugepages import Pages
@@ -101,7 +103,8 @@ class MemoryDomain:
         self.libvirt.did(f"destroy {self.name()}")
         self.now = SHUTOFF
 
-    def undefineFlags(self, _flags: int) -> None:
+    def undefineFlags(self, flags: int) -> None:
+        assert flags == 1 | 2 | 4  # with all that libvirt keeps of it
         self.libvirt.did(f"undefine {self.name()}")
         del self.libvirt.domains[self.name()]
 
@@ -114,6 +117,10 @@ class MemoryLibvirt:
         self.changes: list[str] = []
         self.refused: set[str] = set()
         self.deaf: set[str] = set()
+        self.version = 9_000_000
+
+    def getLibVersion(self) -> int:
+        return self.version
 
     def did(self, change: str) -> None:
         self.changes.append(change)
@@ -151,6 +158,7 @@ def libvirt(monkeypatch: pytest.MonkeyPatch) -> MemoryLibvirt:
         VIR_DOMAIN_AFFECT_LIVE=LIVE,
         VIR_DOMAIN_UNDEFINE_MANAGED_SAVE=1,
         VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA=2,
+        VIR_DOMAIN_UNDEFINE_NVRAM=4,
         VIR_DOMAIN_PAUSED=PAUSED,
         VIR_DOMAIN_SHUTOFF=SHUTOFF,
         VIR_DOMAIN_CRASHED=CRASHED,
@@ -167,6 +175,7 @@ PROGRAMS = {
     "vagrant": "exit 1",
     "qemu-system-x86_64": "exit 1",  # the probe of KVM
     "qemu-img": 'for last; do :; done; : > "$last"',
+    "xorrisofs": 'while [ "$1" != -output ]; do shift; done; /bin/cat "$3"/* > "$2"',
     "ssh-keygen": 'for last; do :; done; echo private > "$last"; echo ssh-ed25519 AAAA name > "$last.pub"',
 }
 
@@ -473,6 +482,18 @@ def test_kvm_is_taken_where_a_guest_runs(task: t.Callable[..., Result], machine:
     assert [found["accelerator"] for found in task()["vms"]] == ["kvm", "kvm"]
 
 
+def test_a_libvirt_too_old_for_a_machine_without_kvm_is_refused_before_anything_is_done(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path
+) -> None:
+    libvirt.version = 8_000_000
+    result = task()
+    assert result["failed"]
+    assert "VM a-vm-02: without KVM it takes libvirt 8.2 or later, and this is libvirt 8.0" in result["msg"]
+    assert libvirt.changes == []
+    assert not (machine / "state").exists()
+    assert task(accelerator="kvm")["changed"]
+
+
 def test_one_that_fails_neither_stops_nor_hides_the_other(
     task: t.Callable[..., Result], libvirt: MemoryLibvirt
 ) -> None:
@@ -557,6 +578,185 @@ def test_refuses_a_machine_before_any_change(
         assert says in result["msg"]
     assert libvirt.changes == []
     assert not (machine / "state").exists()
+
+
+USER_DATA = "#cloud-config\npassword: s3cret\n"
+
+
+@pytest.fixture
+def cloud(machine: Path) -> Path:
+    """Make the image one that boots by itself, on a host that has UEFI for it."""
+    for name in ("vmlinuz", "initrd.img", "root.ext4"):
+        (machine / "image" / name).unlink()
+    (machine / "image/root.qcow2").touch()
+    (machine / "image/image.json").write_text('{"boot": "firmware"}')
+    return machine
+
+
+@pytest.fixture
+def uefi(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_vm_image, "has_uefi", lambda _root: True)
+
+
+@pytest.mark.usefixtures("uefi")
+def test_a_cloud_image_gets_a_seed_and_nothing_of_it_is_shown(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, cloud: Path
+) -> None:
+    first = {"user_data": USER_DATA, "firmware": "uefi"}
+    result = task(first)
+    assert states(result) == ["running", "running"]
+    place = cloud / "state/vm-01"
+    text = (place / "seed.iso").read_text()
+    assert USER_DATA in text
+    assert KEY in text
+    assert "private" in text
+    assert stat.S_IMODE((place / "seed.iso").stat().st_mode) == 0o600
+    assert not (place / "seed.iso.new").exists()
+    assert not (place / "ssh_authorized_keys").exists()
+    assert "s3cret" not in f"{result} {libvirt.domains['a-vm-01'].xml}"
+    assert result["diff"]["after"]["a-vm-01"]["user_data_sha256"]
+    assert not task(first)["changed"]
+
+
+@pytest.mark.usefixtures("uefi")
+@pytest.mark.parametrize(
+    ("first", "setting"),
+    [
+        pytest.param({"user_data": f"{USER_DATA}x: y\n"}, "user_data_sha256", id="other-user-data"),
+        pytest.param({}, "user_data_sha256", id="no-user-data"),
+        pytest.param({"user_data": USER_DATA, "firmware": "uefi"}, "firmware", id="firmware"),
+    ],
+)
+def test_what_a_cloud_image_does_once_takes_another_vm(
+    task: t.Callable[..., Result],
+    libvirt: MemoryLibvirt,
+    cloud: Path,
+    first: dict[str, t.Any],
+    setting: str,
+) -> None:
+    task({"user_data": USER_DATA})
+    refused = task(first)
+    assert f"VM a-vm-01: its {setting} can change" in refused["msg"]
+    assert "s3cret" not in str(refused)
+    assert libvirt.changes == []
+    assert task(first, apply="recreate")["changed"]
+    assert libvirt.changes.count("undefine a-vm-01") == 1
+    assert not task(first)["changed"]
+
+
+@pytest.mark.usefixtures("cloud")
+def test_another_address_of_a_cloud_image_is_in_its_seed(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path
+) -> None:
+    task()
+    result = task({"interfaces": [interface(machine, 1, address="10.0.0.77/24")]})
+    assert [change["setting"] for change in result["vms"][0]["changes"]] == ["interfaces[0].address"]
+    assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert "10.0.0.77/24" in (machine / "state/vm-01/seed.iso").read_text()
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_seed_that_was_half_written_is_written_anew(task: t.Callable[..., Result], machine: Path) -> None:
+    work = machine / "state/vm-01/seed.iso.new/files"
+    work.mkdir(parents=True)
+    (work / "user-data").write_text("half")
+    assert states(task()) == ["running", "running"]
+    assert not work.parent.exists()
+    assert "half" not in (machine / "state/vm-01/seed.iso").read_text()
+
+
+@pytest.mark.usefixtures("cloud")
+def test_a_seed_that_cannot_be_made_is_told_by_its_vm(task: t.Callable[..., Result], machine: Path) -> None:
+    (machine / "bin/xorrisofs").write_text("#!/bin/sh\necho no space >&2; exit 5\n")
+    result = task()
+    assert "a-vm-01: cannot create it: xorrisofs " in result["msg"]
+    assert "failed: no space" in result["msg"]
+    assert states(result) == ["absent", "absent"]
+
+
+def garbage(place: Path) -> None:
+    (place / "image/image.json").write_text("{")
+
+
+def cut(place: Path) -> None:
+    (place / "image/image.json").unlink()
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize(
+    ("spoil", "first", "says"),
+    [
+        pytest.param(
+            without("bin/xorrisofs"), {}, "xorrisofs, which makes it, is not installed", id="no-xorrisofs"
+        ),
+        pytest.param(garbage, {}, "does not say how the image boots: JSONDecodeError", id="garbage"),
+        pytest.param(cut, {}, "lacks vmlinuz, initrd.img, an image.json", id="neither"),
+        pytest.param(
+            lambda place: (place / "image/vmlinuz").touch(), {}, "says that it boots by firmware", id="both"
+        ),
+        pytest.param(lambda _place: None, {"firmware": "uefi"}, "installs the package ovmf", id="no-uefi"),
+        pytest.param(
+            lambda _place: None,
+            {"user_data": "password: s3cret"},
+            "VM a-vm-01: user_data begins like nothing",
+            id="user-data-of-no-kind",
+        ),
+    ],
+)
+def test_refuses_a_cloud_image_before_any_change(
+    task: t.Callable[..., Result],
+    libvirt: MemoryLibvirt,
+    machine: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    spoil: t.Callable[[Path], None],
+    first: dict[str, t.Any],
+    says: str,
+) -> None:
+    monkeypatch.setattr(_vm_image, "has_uefi", lambda _root: False)
+    spoil(machine)
+    for check_mode in (True, False):
+        result = task(first, check_mode=check_mode)
+        assert result["failed"]
+        assert says in result["msg"]
+        assert "s3cret" not in str(result)
+    assert libvirt.changes == []
+    assert not (machine / "state").exists()
+
+
+@pytest.mark.usefixtures("uefi")
+@pytest.mark.parametrize(
+    ("first", "says"),
+    [
+        pytest.param({"user_data": USER_DATA}, "VM a-vm-01: user_data is for cloud-init", id="user-data"),
+        pytest.param({"firmware": "uefi"}, "VM a-vm-01: firmware=uefi is for what boots", id="firmware"),
+        pytest.param(
+            {"host_devices": ["0000:zz:00.0"]}, "VM a-vm-01: host_devices has '0000:zz:00.0'", id="pci"
+        ),
+        pytest.param(
+            {"host_devices": ["ffff:ff:1f.7"]}, "VM a-vm-01: the host has no PCI device ffff", id="no-device"
+        ),
+    ],
+)
+def test_refuses_what_image_or_host_do_not_have_before_any_change(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, machine: Path, first: dict[str, t.Any], says: str
+) -> None:
+    for check_mode in (True, False):
+        result = task(first, check_mode=check_mode)
+        assert result["failed"]
+        assert says in result["msg"]
+    assert libvirt.changes == []
+    assert not (machine / "state").exists()
+
+
+def test_a_device_of_the_host_is_there_with_a_restart(
+    task: t.Callable[..., Result], libvirt: MemoryLibvirt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_vm_preflight, "missing_devices", lambda _vms: [])
+    task()
+    result = task({"host_devices": ["0000:03:10.0"]})
+    assert [change["setting"] for change in result["vms"][0]["changes"]] == ["host_devices"]
+    assert libvirt.changes == ["shutdown a-vm-01", "define a-vm-01", "start a-vm-01"]
+    assert not task({"host_devices": ["0000:03:10.0"]})["changed"]
 
 
 ONLINE = f"{min(os.sched_getaffinity(0))}"

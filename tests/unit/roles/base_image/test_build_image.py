@@ -57,7 +57,30 @@ def clean_tree(tmp_path: Path) -> Path:
             ["etc/credstore/ssh_host_ed25519_key"],
             id="a-host-key-that-a-command-left",
         ),
+        pytest.param(
+            {"etc/ssl/private/snakeoil.key": "…"},
+            ["etc/ssl/private/snakeoil.key"],
+            id="a-tls-key-for-everybody",
+        ),
         pytest.param({"root/.ssh/authorized_keys": ""}, ["root/.ssh/authorized_keys"], id="a-way-in"),
+        pytest.param(
+            {"root/.ssh/id_ed25519": "…", "root/.ssh/known_hosts": "…"},
+            ["root/.ssh/id_ed25519"],
+            id="a-way-into-another-machine",
+        ),
+        pytest.param(
+            {"home/user/.ssh/authorized_keys2": ""},
+            ["home/user/.ssh/authorized_keys2"],
+            id="a-way-in-for-a-user",
+        ),
+        pytest.param(
+            {"var/lib/systemd/credential.secret": "…", "var/lib/systemd/random-seed": "…"},
+            ["var/lib/systemd/credential.secret", "var/lib/systemd/random-seed"],
+            id="what-systemd-draws-once",
+        ),
+        pytest.param(
+            {"var/lib/dbus/machine-id": "abc\n"}, ["var/lib/dbus/machine-id"], id="one-id-on-the-bus"
+        ),
         pytest.param({"etc/machine-id": "abc\n"}, ["etc/machine-id"], id="one-identity-for-all"),
         pytest.param(
             {"etc/shadow": "root::1::::::\n"}, ["etc/shadow: password of root"], id="empty-password"
@@ -269,6 +292,18 @@ def test_image_of_debian_says_what_is_in_it(tmp_path: Path, programs: Path) -> N
             id="keys-too-old-for-the-release",
         ),
         pytest.param(
+            "mmdebstrap",
+            "echo 'E: Failed to fetch http://mirror/debian/InRelease'; exit 25",
+            "its mirror does not answer",
+            id="mirror-that-is-gone",
+        ),
+        pytest.param(
+            "mmdebstrap",
+            "echo \"E: The repository 'http://mirror/debian trixie Release' does not have a Release file.\"; exit 25",
+            "its mirror does not have this release",
+            id="mirror-of-something-else",
+        ),
+        pytest.param(
             "mke2fs", "echo 'write: No space left on device'; exit 1", "the disk is full", id="disk-full"
         ),
         pytest.param(
@@ -366,6 +401,11 @@ def test_lock_is_kept_by_the_command_of_a_killed_builder(tmp_path: Path) -> None
         inherited = f"/proc/self/fd/{lock.fileno()}"
         printed = build_image.run(["readlink", inherited], tmp_path, lock.fileno())
     assert printed == f"{tmp_path}/lock\n"
+
+
+def test_temporary_files_of_a_command_are_swept_with_the_build(tmp_path: Path) -> None:
+    printed = build_image.run(["mktemp"], tmp_path)
+    assert Path(printed.strip()).parent == tmp_path
 
 
 @pytest.mark.parametrize(
