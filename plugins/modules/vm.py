@@ -200,9 +200,9 @@ options:
         version_added: 0.3.0
       host_devices:
         description:
-          - PCI devices of the host that the VM has for itself while it runs, such as virtual functions of a NIC, each as
-            C(lspci -D) shows it, such as V(0000:03:10.0). Each is in an IOMMU group whose other devices the host
-            does not use.
+          - PCI devices of the host that the VM has for itself while it runs, such as virtual functions of a NIC,
+            each as C(lspci -D) shows it, such as V(0000:03:10.0). Each is in an IOMMU group whose other devices
+            the host does not use.
           - libvirt takes them from the host's drivers when the VM starts, and gives them back when it stops.
         type: list
         elements: str
@@ -210,8 +210,8 @@ options:
         version_added: 0.3.0
       user_data:
         description:
-          - What cloud-init in the guest is told besides name, keys and network, as text that begins with C(#cloud-config),
-            C(#!) or what else cloud-init knows. Where the two contradict each other, this has the last word.
+          - What cloud-init in the guest is told besides name, keys and network, as text that begins with
+            C(#cloud-config), C(#!) or what else cloud-init knows. Where the two contradict each other, this has the last word.
           - An image whose kernel QEMU starts has no cloud-init, so it is refused for one.
           - It is not shown anywhere, only its SHA-256.
         type: str

@@ -133,9 +133,8 @@ def test_in_the_words_of_libvirt_it_is_the_same(vm: Vm, image: Image) -> None:
         boot = domain.find("os")
         assert boot is not None
         del boot.attrib["firmware"]
-        for loader in boot.iter("loader"):
-            loader.attrib = {"readonly": "yes", "type": "pflash"}
-            loader.text = "/usr/share/OVMF/OVMF_CODE_4M.fd"
+        loader = ET.SubElement(boot, "loader", {"readonly": "yes", "type": "pflash"})
+        loader.text = "/usr/share/OVMF/OVMF_CODE_4M.fd"
         ET.SubElement(boot, "nvram").text = "/var/lib/libvirt/qemu/nvram/alpha-vm-01_VARS.fd"
     ET.SubElement(t.cast(ET.Element, domain.find("devices/disk")), "alias", {"name": "virtio-disk0"})
     assert _domain_reader.vm(ET.tostring(domain, encoding="unicode")) == vm
