@@ -211,7 +211,8 @@ options:
       user_data:
         description:
           - What cloud-init in the guest is told besides name, keys and network, as text that begins with
-            C(#cloud-config), C(#!) or what else cloud-init knows. Where the two contradict each other, this has the last word.
+            C(#cloud-config), C(#!) or what else cloud-init knows. Where the two contradict each other, this has the
+            last word.
           - An image whose kernel QEMU starts has no cloud-init, so it is refused for one.
           - It is not shown anywhere, only its SHA-256.
         type: str
