@@ -18,11 +18,11 @@ from pathlib import Path
 import ansible
 import pytest
 from switch_fixtures import MACS, REPOSITORY, Switch, run, running
+from testbed_plays import guest_image
 
 if t.TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-IMAGES = Path("/var/cache/detnet-testbed/images")
 PYTHON = "/usr/bin/python3"  # as on an end host: the distribution's, which has libvirt's binding
 NAME = "cores-vm-01"
 VM_CPU, EMULATOR_CPU, NODE, PAGE_KIB, MEMORY_MIB = 1, 0, 0, 2048, 64
@@ -65,12 +65,12 @@ hugetlbfs_mount = "{pages}"
 def image() -> Path:
     if subprocess.run([PYTHON, "-c", "import libvirt"], check=False, capture_output=True).returncode:
         pytest.skip("the roles' packages are not installed; run the scenario pocket_end_to_end first")
-    images = sorted(IMAGES.glob("*/image.json"), key=os.path.getmtime)
-    if not images:
+    newest = guest_image()
+    if newest is None:
         pytest.skip("there is no guest image; run the scenario pocket_end_to_end first")
     if not {VM_CPU, EMULATOR_CPU} <= os.sched_getaffinity(0):
         pytest.skip(f"this machine has not the CPUs {EMULATOR_CPU} and {VM_CPU}")
-    return images[-1].parent
+    return newest
 
 
 @pytest.fixture
@@ -105,9 +105,7 @@ def vm(image: Path, home: Path, socket: Path) -> Iterator[Callable[..., dict[str
         "name": NAME,
         "memory_mib": MEMORY_MIB,
         "vcpus": 1,
-        "mac": MACS[1],
-        "address": "10.20.0.11/24",
-        "socket": str(socket),
+        "interfaces": [{"mac": MACS[1], "address": "10.20.0.11/24", "socket": str(socket)}],
         "vcpu_cpus": [str(VM_CPU)],
         "emulator_cpus": str(EMULATOR_CPU),
         "memory_node": NODE,

@@ -16,7 +16,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from testbed_plays import PAGES, REPOSITORY, play
+from testbed_plays import PAGES, REPOSITORY, guest_image, play
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,6 @@ if t.TYPE_CHECKING:
 RUN = Path("/run/detnet-testbed/alpha")
 STATE = Path("/var/lib/detnet-testbed/alpha/vms")
 LIBVIRTD = Path("/run/detnet-testbed/libvirtd.pid")
-IMAGES = Path("/var/cache/detnet-testbed/images")
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKmVsC4tuRfvthwRGOKGezKNXMOxKs6C8WB80kNPp3mB test"
 ADDRESS = "127.0.0.11"
 NAMES = ("alpha-vm-01", "alpha-vm-02")
@@ -57,7 +56,9 @@ def image() -> Iterator[Path]:
     options = json.dumps({"socket": str(RUN / "control/switch.sock"), "ports": ports})
     command = ["ansible", "localhost", "-m", "detnet.testbed.switch_port", "-a", options]
     subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True)
-    yield max(IMAGES.glob("*/image.json"), key=lambda path: path.stat().st_mtime).parent
+    made = guest_image()
+    assert made, "the play made no guest image"
+    yield made
     play("playbooks/teardown.yml")
 
 

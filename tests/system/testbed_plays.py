@@ -12,6 +12,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 POCKET = REPOSITORY / "inventories" / "pocket"
 PAGES = Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
+IMAGES = Path("/var/cache/detnet-testbed/images")
 Snapshot = dict[str, t.Any]
 
 
@@ -29,6 +30,15 @@ def difference(before: Snapshot, after: Snapshot) -> dict[str, dict[str, list[st
         if old != new:
             found[kind] = {"came": sorted(new - old), "went": sorted(old - new)}
     return found
+
+
+def guest_image() -> Path | None:
+    """Return the newest image that the role base_image built, not one of a cloud; None if there is none."""
+    descriptions = sorted(IMAGES.glob("*/image.json"), key=lambda path: path.stat().st_mtime, reverse=True)
+    # Images of older versions do not say how they boot.
+    return next(
+        (path.parent for path in descriptions if json.loads(path.read_text()).get("boot") == "kernel"), None
+    )
 
 
 def play(*words: str, inventory: Path = POCKET) -> subprocess.CompletedProcess[str]:

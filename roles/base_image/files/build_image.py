@@ -29,10 +29,17 @@ import typing as t
 from pathlib import Path
 
 MIB = 1 << 20
-# What makes the image boot and answer, besides a kernel; tiny-initramfs loads the disk's modules and mounts it,
+# What makes the image boot, answer and end, besides a kernel; tiny-initramfs loads modules and mounts the disk,
 # nothing else.
-SYSTEM_PACKAGES = ("openssh-server", "systemd-sysv", "tiny-initramfs", "udev")
-LEFT_OUT = ("/usr/share/doc/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/man/*")
+SYSTEM_PACKAGES = ("acpid", "openssh-server", "systemd-sysv", "tiny-initramfs", "udev")
+LEFT_OUT = (
+    "/lib/udev/hwdb.d/*",
+    "/usr/lib/udev/hwdb.d/*",  # as of Debian 13
+    "/usr/share/doc/*",
+    "/usr/share/info/*",
+    "/usr/share/locale/*",
+    "/usr/share/man/*",
+)
 STALE_PREFIX = ".build-"
 
 # Started on every Debian, of no use to a guest that has no person, no second disk and no state to keep.
@@ -46,6 +53,7 @@ MASKED_UNITS = (
     "ldconfig.service",
     "proc-sys-fs-binfmt_misc.automount",
     "remote-fs.target",
+    "run-lock.mount",
     "sys-fs-fuse-connections.mount",
     "sys-kernel-config.mount",
     "sys-kernel-debug.mount",
@@ -57,7 +65,9 @@ MASKED_UNITS = (
     "systemd-firstboot.service",
     "systemd-hibernate-clear.service",
     "systemd-hostnamed.socket",
+    "systemd-hwdb-update.service",
     "systemd-initctl.socket",
+    "systemd-journal-catalog-update.service",
     "systemd-journal-flush.service",
     "systemd-journald-audit.socket",
     "systemd-logind.service",
@@ -76,12 +86,16 @@ MASKED_UNITS = (
     "systemd-sysext.socket",
     "systemd-sysusers.service",
     "systemd-tmpfiles-clean.timer",
+    "systemd-tmpfiles-setup-dev-early.service",
+    "systemd-tmpfiles-setup-dev.service",
     "systemd-tpm2-setup-early.service",
     "systemd-tpm2-setup.service",
     "systemd-udev-load-credentials.service",
+    "systemd-update-done.service",
     "systemd-update-utmp-runlevel.service",
     "systemd-update-utmp.service",
     "systemd-user-sessions.service",
+    "tmp.mount",
     "veritysetup.target",
 )
 MASKED_GENERATORS = (
@@ -108,7 +122,7 @@ LINKS = {f"etc/systemd/network/70-{name}.network.d": f"90-{name}.network.d" for 
 PRESET_HOOK = 'chroot "$1" systemctl preset-all 2>&1'
 # The host keys would be everybody's, the names are those of the machine that builds.
 FORGET_HOOKS = (
-    'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf',
+    'rm -f "$1"/etc/ssh/ssh_host_* "$1"/etc/hostname "$1"/etc/resolv.conf "$1"/var/lib/dbus/machine-id',
     ': > "$1"/etc/machine-id',
 )
 # Commands find what root finds, whoever runs the builder.
@@ -120,8 +134,25 @@ COMMAND_ENVIRONMENT = (
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 )
 
+# What would let somebody in, or be the same in each guest though each has its own.
+SECRETS = (
+    "etc/credstore/*",
+    "etc/ssh/ssh_host_*",
+    "etc/ssl/private/*",
+    "home/*/.ssh/authorized_keys*",
+    "home/*/.ssh/id_*",
+    "root/.ssh/authorized_keys*",
+    "root/.ssh/id_*",
+    "var/lib/dbus/machine-id",
+    "var/lib/systemd/credential.secret",
+    "var/lib/systemd/random-seed",
+)
+
 # What a failed command says, and the way out.
 HINTS = {
+    "Failed to fetch": "its mirror does not answer: look at this machine's network, or choose another mirror",
+    "does not have a Release file": "its mirror does not have this release: correct base_image_mirror",
+    "into data and signature failed": "what answers is no mirror of Debian: correct base_image_mirror",
     "NO_PUBKEY": "its keys are not here: upgrade the package debian-archive-keyring",
     "No space left on device": "the disk is full: free some, or use another base_image_cache_dir",
     "in ext2 filesystem": "the files do not fit into the image: enlarge base_image_size_mib",
@@ -224,7 +255,6 @@ def mmdebstrap_command(inputs: Inputs) -> list[str]:
         # Its mounts are seen by nobody else and end with it, however that ends.
         *("unshare", "--mount", "--"),
         "mmdebstrap",
-        "--quiet",
         "--mode=root",
         "--variant=minbase",
         f"--include={','.join(sorted(packages))}",
@@ -240,13 +270,9 @@ def mmdebstrap_command(inputs: Inputs) -> list[str]:
 
 def secrets_in(tree: Path) -> list[str]:
     """Return what in a guest's tree would let somebody in, or give two guests one identity."""
-    found = [
-        str(path.relative_to(tree))
-        for directory in ("etc/credstore", "etc/ssh")
-        for path in sorted(tree.glob(f"{directory}/ssh_host_*"))
-    ]
-    found += [name for name in ("root/.ssh/authorized_keys",) if (tree / name).exists()]
-    found += [name for name in ("etc/machine-id",) if (tree / name).read_text()]
+    found = [str(path.relative_to(tree)) for pattern in SECRETS for path in sorted(tree.glob(pattern))]
+    if (tree / "etc/machine-id").read_text():
+        found.append("etc/machine-id")
     for line in (tree / "etc/shadow").read_text().splitlines():
         user, password = line.split(":")[:2]
         if not password.startswith(("*", "!")):
@@ -268,6 +294,8 @@ def run(command: list[str], cwd: Path, lock: int | None = None) -> str:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            # What it leaves there if it is killed is swept away with the rest.
+            env=os.environ | {"TMPDIR": str(cwd)},
             pass_fds=() if lock is None else (lock,),
         )
     except FileNotFoundError as exc:
@@ -301,7 +329,8 @@ def make_by_mmdebstrap(inputs: Inputs, incoming: Path, work: Path, lock: int) ->
     run(mmdebstrap_command(inputs), work, lock)
     if found := secrets_in(tree):
         raise BuildError(
-            f"it would carry secrets: {', '.join(found)}; leave out the package, file or command that makes them"
+            f"it would carry secrets: {', '.join(found)}; leave out the package, file or command that makes them,"
+            " or remove them by the last of base_image_commands"
         )
     kernel = take_boot_file(tree, "vmlinuz", image / "vmlinuz")
     take_boot_file(tree, "initrd.img", image / "initrd.img")
