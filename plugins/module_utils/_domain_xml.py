@@ -34,6 +34,10 @@ CPU_MODES = {"kvm": "host-passthrough", "tcg": "maximum"}  # where no model is w
 # Above what libvirt gives out by itself.
 MANAGEMENT_SLOT = "0x10"
 
+# What QEMU may keep of the guest's code that it translated: at least this, or this part of the guest's memory. Without
+# a bound, it is up to 1 GiB for each VM.
+TCG_CACHE_MIB, TCG_CACHE_SHARE = 32, 4
+
 OFFLOADS_OF_HOST = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 OFFLOADS_OF_GUEST = ("csum", "tso4", "tso6", "ecn", "ufo")
 
@@ -55,7 +59,7 @@ def domain_xml(vm: Vm, image: Image, uuid: str | None = None) -> str:
     if image.boot == "kernel":
         _add_credentials(domain, vm)
     _add_boot(domain, vm, image)
-    _add(_add(domain, "features"), "acpi")
+    _add_features(domain, vm)
     _add_cpu(domain, vm)
     devices = _add(domain, "devices")
     _add_disk(devices, vm, image.root)
@@ -172,6 +176,14 @@ def _add_boot(domain: ET.Element, vm: Vm, image: Image) -> None:
         _add(boot, "kernel", os.path.join(vm.image, "vmlinuz"))
         _add(boot, "initrd", os.path.join(vm.image, "initrd.img"))
         _add(boot, "cmdline", kernel_command_line(vm))
+
+
+def _add_features(domain: ET.Element, vm: Vm) -> None:
+    features = _add(domain, "features")
+    _add(features, "acpi")
+    if vm.accelerator == "tcg":
+        cache_mib = max(TCG_CACHE_MIB, vm.memory_mib // TCG_CACHE_SHARE)
+        _add(_add(features, "tcg"), "tb-cache", str(cache_mib), unit="MiB")
 
 
 def _add_cpu(domain: ET.Element, vm: Vm) -> None:

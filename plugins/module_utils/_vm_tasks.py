@@ -33,6 +33,8 @@ from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed
 from ansible_collections.detnet.testbed.plugins.module_utils._vm_backend import Backend
 
 SWITCH_TIMEOUT_S = 5.0
+Wait = tuple[t.Callable[[], bool], str]  # until what is true, and what is late otherwise
+
 WORKERS = 8  # enough to overlap slow shutdowns; more starts at once only compete
 
 
@@ -196,16 +198,21 @@ def wait(hypervisor: Hypervisor, params: dict[str, t.Any], task: Task) -> None:
     switch = Switch(params["switch_socket"] or "", SWITCH_TIMEOUT_S)
     sockets = [interface.socket for interface in vm.interfaces]
     alive = functools.partial(hypervisor.active, task.name)
-    ssh = (functools.partial(_vm_wait.greets, address, port), f"no SSH server answered at {address}:{port}")
     network = (
         functools.partial(_vm_wait.connected, switch, sockets),
         f"its guest and the switch at {switch.path} did not agree on {', '.join(sockets)}",
     )
-    waits = {"started": [(alive, "it did not run")], "ssh": [ssh], "network": [network, ssh]}
     deadline = time.monotonic() + params["wait_timeout_s"]
     try:
-        for ready, late in waits[params["wait_for"]]:
-            _vm_wait.wait_until(ready, late, max(0.0, deadline - time.monotonic()), alive)
+        with _vm_wait.Greeting(address, port) as greeting:
+            ssh: Wait = (greeting, f"no SSH server answered at {address}:{port}")
+            waits: dict[str, list[Wait]] = {
+                "started": [(alive, "it did not run")],
+                "ssh": [ssh],
+                "network": [network, ssh],
+            }
+            for ready, late in waits[params["wait_for"]]:
+                _vm_wait.wait_until(ready, late, max(0.0, deadline - time.monotonic()), alive)
     except VmError as exc:
         console = "\n".join(_vm_files.console_tail(task.directory, lines=15)) or "(nothing)"
         log = os.path.join(_vm_files.LIBVIRT_LOGS, f"{task.name}.log")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 import time
 import typing as t
@@ -13,7 +15,12 @@ from ansible_collections.detnet.testbed.plugins.module_utils._switch import Swit
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import VmError
 
 SSH_BANNER = b"SSH-"
-ATTEMPT_TIMEOUT_S = 2.0
+CONNECT_TIMEOUT_S = 2.0
+CONNECTIONS = (
+    3  # at a time; each is a process of a guest that may have 96 MiB, and sshd refuses from its tenth
+)
+PAUSE_S = 0.5  # between two
+PAUSE_SHARE = 0.1  # or this share of the time that it took so far, if that is more
 POLL_S = 0.2
 
 
@@ -31,15 +38,49 @@ def wait_until(ready: t.Callable[[], bool], late: str, timeout_s: float, alive: 
         time.sleep(POLL_S)
 
 
-def greets(address: str, port: int) -> bool:
-    """Return whether an SSH server greets at address:port."""
-    # QEMU accepts for its guest, long before the guest listens: only a greeting tells.
-    try:
-        with socket.create_connection((address, port), ATTEMPT_TIMEOUT_S) as connection:
-            connection.settimeout(ATTEMPT_TIMEOUT_S)
+class Greeting:
+    """Whether an SSH server greets at address:port; ask again and again by calling it, and close it in the end.
+
+    QEMU accepts for its guest, long before the guest listens: only a greeting tells. A connection that came too early
+    is heard late, so others follow it. The last few stay open, and the pauses grow: each one costs the guest a
+    process, and a slow guest that has to answer more often than it can would never do so.
+    """
+
+    def __init__(self, address: str, port: int) -> None:
+        self.place = (address, port)
+        self.began = time.monotonic()
+        self.next = self.began
+        self.connections: list[socket.socket] = []  # the oldest first
+
+    def __enter__(self) -> Greeting:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        for connection in self.connections:
+            connection.close()
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now >= self.next:
+            # No wait is longer than it has to by more than this share.
+            self.next = now + max(PAUSE_S, (now - self.began) * PAUSE_SHARE)
+            self._connect()
+        return any(map(self._greets, select.select(self.connections, [], [], POLL_S)[0]))
+
+    def _connect(self) -> None:
+        with contextlib.suppress(OSError):
+            self.connections.append(socket.create_connection(self.place, CONNECT_TIMEOUT_S))
+        while len(self.connections) > CONNECTIONS:
+            self.connections.pop(0).close()
+
+    def _greets(self, connection: socket.socket) -> bool:
+        try:
             return connection.recv(len(SSH_BANNER)) == SSH_BANNER
-    except OSError:
-        return False
+        except OSError:
+            return False
+        finally:
+            self.connections.remove(connection)
+            connection.close()
 
 
 def connected(switch: Switch, sockets: t.Collection[str]) -> bool:

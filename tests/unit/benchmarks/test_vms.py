@@ -8,7 +8,9 @@ from __future__ import annotations
 import collections
 import contextlib
 import itertools
+import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -236,6 +238,20 @@ def test_a_command_that_fails_tells_what_it_said() -> None:
 def test_a_command_gets_our_environment_and_its_own() -> None:
     program = "import os; print(os.environ['PATH'] and os.environ['OWN'])"
     assert command.run([sys.executable, "-c", program], {"OWN": "yes"}) == "yes\n"
+
+
+def test_what_a_command_started_in_another_session_ends_with_it() -> None:
+    program = "import subprocess; subprocess.Popen(['sleep', '60'], start_new_session=True).wait()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        env={**os.environ, command.MARK: "mine"},
+        start_new_session=True,
+        text=True,
+    )
+    while len(command.marked("mine")) < 2:
+        time.sleep(0.01)
+    command.end(process, "mine")
+    assert command.marked("mine") == []
 
 
 def shape(text: str) -> collections.Counter[str]:

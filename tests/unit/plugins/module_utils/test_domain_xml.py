@@ -131,6 +131,18 @@ def test_accelerator(accelerator: str, kind: str, cpu: str, workaround: bool) ->
 
 
 @pytest.mark.parametrize(
+    ("memory_mib", "cache_mib"), [pytest.param(96, "32", id="lean"), pytest.param(1024, "256", id="large")]
+)
+def test_what_tcg_has_translated_is_bounded(memory_mib: int, cache_mib: str) -> None:
+    cache = domain(dataclasses.replace(VM, accelerator="tcg", memory_mib=memory_mib)).find(
+        "features/tcg/tb-cache"
+    )
+    assert cache is not None
+    assert (cache.text, cache.attrib) == (cache_mib, {"unit": "MiB"})
+    assert domain(dataclasses.replace(VM, accelerator="kvm")).find("features/tcg") is None
+
+
+@pytest.mark.parametrize(
     ("root", "disk_format"),
     [
         pytest.param("/images/1/root.ext4", "raw", id="raw"),

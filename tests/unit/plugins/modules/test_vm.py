@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -847,7 +848,8 @@ def test_waits_until_the_switch_and_the_guest_have_agreed(
         {"socket": str(machine / "2"), "connected": False},
     ]
     monkeypatch.setattr(Switch, "call", lambda _switch, _method: {"ports": ports})
-    monkeypatch.setattr(_vm_wait, "greets", lambda _address, _port: True)
+    greeted = contextlib.nullcontext(lambda: True)
+    monkeypatch.setattr(_vm_wait, "Greeting", lambda _address, _port: greeted)
     options = {"wait_for": "network", "wait_timeout_s": 0, "switch_socket": "/run/switch.sock"}
     late = task(**options)["msg"]
     assert "1 of 2 failed; a-vm-02: its guest and the switch at /run/switch.sock did not agree on" in late
