@@ -36,7 +36,7 @@ MANAGEMENT_SLOT = "0x10"
 
 # What QEMU may keep of the guest's code that it translated: at least this, or this part of the guest's memory. Without
 # a bound, it is up to 1 GiB for each VM.
-TCG_CACHE_MIB, TCG_CACHE_SHARE = 32, 4
+TCG_CACHE_MIB, TCG_CACHE_SHARE = 32, 3
 
 OFFLOADS_OF_HOST = ("csum", "gso", "tso4", "tso6", "ecn", "ufo")
 OFFLOADS_OF_GUEST = ("csum", "tso4", "tso6", "ecn", "ufo")

@@ -138,8 +138,22 @@ def refuse_old_libvirt(tasks: list[Task], version: tuple[int, int]) -> None:
         raise VmError("; ".join(wrong))
 
 
-def act(hypervisor: Hypervisor, keys: str, task: Task) -> None:
-    """Do the steps of a task as far as they succeed; keys are the public keys that may log in."""
+def boots_at_once(tasks: list[Task]) -> int:
+    """Return how many VMs may boot at the same time."""
+    emulated = any(task.wanted and task.wanted.accelerator == "tcg" for task in tasks)
+    cpus = os.cpu_count() or 1
+    # Emulated guests that share a CPU all boot slower than one after the other: what they cache is lost to the next.
+    return max(2, cpus) if emulated else max(WORKERS, cpus)
+
+
+def act_and_wait(hypervisor: Hypervisor, params: dict[str, t.Any], task: Task) -> None:
+    act(hypervisor, params, task)
+    wait(hypervisor, params, task)
+
+
+def act(hypervisor: Hypervisor, params: dict[str, t.Any], task: Task) -> None:
+    """Do the steps of a task as far as they succeed."""
+    keys = params["ssh_authorized_key"] or ""
     vm = task.wanted or (task.before.configured if task.before else None)
     backend = _vm_backend.BACKENDS[vm.backend if vm else "libvirt"](hypervisor)
     # What takes a VM is only done to one.
@@ -192,7 +206,9 @@ def remove(hypervisor: Hypervisor, task: Task) -> None:
 
 
 def wait(hypervisor: Hypervisor, params: dict[str, t.Any], task: Task) -> None:
-    """Wait until a VM is ready, as the option wait_for says."""
+    """Wait until a VM that runs is ready, as the option wait_for says."""
+    if params["wait_for"] == "none" or task.error is not None or not runs(task):
+        return
     vm = t.cast(Vm, task.wanted)  # only what shall run is waited for
     address, port = vm.management_address, vm.management_port
     switch = Switch(params["switch_socket"] or "", SWITCH_TIMEOUT_S)
@@ -225,7 +241,7 @@ def runs(task: Task) -> bool:
 
 def for_each(tasks: list[Task], workers: int, call: t.Callable[[Task], None]) -> None:
     """Call for each task, for some at the same time, and return when all calls have."""
-    with concurrent.futures.ThreadPoolExecutor(max_workers=workers) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
         list(pool.map(call, tasks))
 
 
@@ -292,10 +308,12 @@ def run(hypervisor: Hypervisor, params: dict[str, t.Any], check_mode: bool) -> d
         for task in tasks:
             task.done = list(task.steps)
     else:
-        for_each(tasks, WORKERS, functools.partial(act, hypervisor, params["ssh_authorized_key"] or ""))
-        if params["wait_for"] != "none":
-            started = [task for task in tasks if task.error is None and runs(task)]
-            for_each(started, len(started) or 1, functools.partial(wait, hypervisor, params))
+        starting = [task for task in tasks if "start" in task.steps]
+        others = [task for task in tasks if task not in starting]
+        for_each(others, WORKERS, functools.partial(act, hypervisor, params))
+        for_each(starting, boots_at_once(starting), functools.partial(act_and_wait, hypervisor, params))
+        # They most likely are ready.
+        for_each(others, len(others), functools.partial(wait, hypervisor, params))
     now = hypervisor.domains() if any(task.error for task in tasks) else {}
     return {
         "changed": any(task.done for task in tasks),

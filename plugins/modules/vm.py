@@ -13,8 +13,8 @@ description:
   - Creates, starts, stops and removes virtual machines under QEMU by libvirt.
   - The data interfaces C(net0), C(net1) and so on of a VM are vhost-user devices on shared hugepages; its management
     interface C(mgmt0) is reached by SSH on the end host at port 20000 + id, and cannot reach the host.
-  - Takes a list. All VMs are started before the first is waited for, so their boots overlap. A VM that fails
-    does not stop the others; the task fails at the end and names each that failed.
+  - Takes a list. As many VMs boot at the same time as the host has CPUs for. A VM that fails does not stop the
+    others; the task fails at the end and names each that failed.
   - What is wanted is compared with what libvirt has configured and with what runs, setting by setting. Pins change
     while the VM runs, other settings with a restart, and a few only with another VM, which has a fresh disk and the
     old SSH host key. O(apply) says how far that may go.
@@ -297,7 +297,7 @@ options:
     version_added: 0.3.0
   wait_timeout_s:
     description:
-      - How long to wait, in seconds, counted from the start of the last VM.
+      - How long to wait for each VM, in seconds, counted from its start.
     type: int
     default: 180
 requirements:

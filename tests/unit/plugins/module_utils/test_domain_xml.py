@@ -131,7 +131,7 @@ def test_accelerator(accelerator: str, kind: str, cpu: str, workaround: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("memory_mib", "cache_mib"), [pytest.param(96, "32", id="lean"), pytest.param(1024, "256", id="large")]
+    ("memory_mib", "cache_mib"), [pytest.param(96, "32", id="lean"), pytest.param(1024, "341", id="large")]
 )
 def test_what_tcg_has_translated_is_bounded(memory_mib: int, cache_mib: str) -> None:
     cache = domain(dataclasses.replace(VM, accelerator="tcg", memory_mib=memory_mib)).find(
