@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many VMs boot at the same time; all else of the tasks is tested by the module vm."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+import time
+
+import pytest
+from ansible_collections.detnet.testbed.plugins.module_utils import _vm_tasks
+from ansible_collections.detnet.testbed.plugins.module_utils._vm_tasks import Task
+from vms import VM
+
+
+def tasks(count: int, accelerator: str) -> list[Task]:
+    vm = dataclasses.replace(VM, accelerator=accelerator)
+    return [Task(number, vm.name, "/", vm, None, [], ("create", "start")) for number in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "cpus", "boots"),
+    [
+        pytest.param("tcg", 3, 3, id="emulated-guests-have-a-cpu-each"),
+        pytest.param("tcg", None, 2, id="nobody-knows-how-many-cpus-there-are"),
+        pytest.param("kvm", 2, 8, id="kvm-guests-mostly-wait-for-their-disks"),
+        pytest.param("kvm", 64, 64, id="a-large-host"),
+    ],
+)
+def test_boots_at_once(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, cpus: int | None, boots: int
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cpus)
+    assert _vm_tasks.boots_at_once(tasks(2, accelerator)) == boots
+
+
+def test_no_more_than_allowed_are_worked_on_at_once() -> None:
+    now, most, lock = 0, 0, threading.Lock()
+
+    def work(_task: Task) -> None:
+        nonlocal now, most
+        with lock:
+            now += 1
+            most = max(most, now)
+        time.sleep(0.02)
+        with lock:
+            now -= 1
+
+    _vm_tasks.for_each(tasks(9, "tcg"), 3, work)
+    _vm_tasks.for_each([], 0, work)
+    assert (now, most) == (0, 3)
