@@ -22,7 +22,6 @@ BANNER = b"SSH-2.0-test\r\n"
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
     """Make a server that accepts as QEMU does, and knock each time that somebody asks."""
     monkeypatch.setattr(_vm_wait, "PAUSE_S", 0.0)
-    monkeypatch.setattr(_vm_wait, "PAUSE_SHARE", 0.0)
     monkeypatch.setattr(_vm_wait, "POLL_S", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.settimeout(5)
@@ -88,3 +87,12 @@ def test_nobody_listens(server: socket.socket) -> None:
     server.close()
     with Greeting(address, port) as greeting:
         assert not greeting()
+
+
+def test_who_refuses_is_asked_again_soon(server: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_vm_wait, "PAUSE_S", 60.0)
+    with Greeting(*server.getsockname()) as greeting:
+        for _turn in range(3):
+            assert not greeting()
+            server.accept()[0].close()
+            assert not greeting()  # and hears that it was refused
