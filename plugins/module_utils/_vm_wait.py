@@ -39,8 +39,8 @@ class Greeting:
     """Whether an SSH server greets at address:port; ask again and again by calling it, and close it in the end.
 
     QEMU accepts for its guest, long before the guest listens: only a greeting tells. A connection that came too early
-    is heard late, so a few others follow it. They are kept, and the pauses grow: each one costs the guest a process, and
-    a slow one with little memory that has to begin anew again and again never ends. To refuse one costs it nothing.
+    is heard late, so a few others follow it. They are kept, and the pauses grow: each one costs the guest a process,
+    and a slow guest that has to begin anew again and again never ends. To refuse one costs it nothing.
     """
 
     def __init__(self, address: str, port: int) -> None:
