@@ -58,7 +58,6 @@ FAULTS = (
     OSError,
     SwitchError,
     VmError,
-    _hypervisor.LIBVIRT_ERROR,
 )
 
 
@@ -82,11 +81,11 @@ def create_vm(config: Config, vm_id: int) -> str:
             port = vm["interfaces"][0]
             switch.call("port.add", vm=vm_id, mac=port["mac"], socket_server=port["socket_server"])
             found = in_state(config, vm, "running", hypervisor)
-        except FAULTS as exc:
+        except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
             try:
                 clear(config, vm_id, vm["name"], hypervisor)
                 switch.call("port.remove", vm=vm_id)
-            except FAULTS as left:
+            except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as left:
                 raise CommandError(
                     f"{exc}; then it could not be removed: {left}; run delete-vm {vm_id}"
                 ) from exc
@@ -181,7 +180,7 @@ def parse_id(words: t.Sequence[str]) -> int:
 
 
 def complain(command: str, message: str) -> None:
-    print(f"{command}: {message}", file=sys.stderr)
+    sys.stderr.write(f"{command}: {message}\n")
 
 
 @contextlib.contextmanager
@@ -190,9 +189,9 @@ def limited(command: str, limit_s: float) -> t.Iterator[None]:
 
     def give_up() -> None:
         complain(command, f"gave up after {limit_s:g} s; see whether libvirtd and the switch answer")
-        os._exit(
-            1
-        )  # the main thread hangs in libvirt, say; what it left incomplete, the next command removes
+        # The main thread hangs in libvirt, say; what it left incomplete, the next command removes.
+        sys.stderr.flush()
+        os._exit(1)
 
     watchdog = threading.Timer(limit_s, give_up)
     watchdog.daemon = True
@@ -204,7 +203,7 @@ def limited(command: str, limit_s: float) -> t.Iterator[None]:
 
 
 def run(command: str, words: t.Sequence[str]) -> str:
-    """Do a command and return what it has to say. Raises ArgumentError and FAULTS."""
+    """Do a command and return what it has to say. Raises ArgumentError, FAULTS and libvirt's error."""
     if command == "list-vms":
         if words:
             raise ArgumentError("it takes no arguments")
@@ -216,7 +215,7 @@ def run(command: str, words: t.Sequence[str]) -> str:
         config = _controller_config.read(CONFIG)
         with limited(command, LIMIT_S + config.wait_timeout_s):
             return act(config, vm_id)
-    except FAULTS as exc:
+    except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
         raise CommandError(f"cannot {verb} VM {vm_id}: {exc}") from exc
 
 
@@ -227,14 +226,15 @@ def main(arguments: t.Sequence[str]) -> int:
     command, *words = arguments
     usage = f"usage: {command}" if command == "list-vms" else f"usage: {command} ID"
     if words in (["-h"], ["--help"]):
-        print(usage)
+        sys.stdout.write(f"{usage}\n")
         return 0
     try:
-        print(run(command, words))
+        said = run(command, words)
+        sys.stdout.write(f"{said}\n")
     except ArgumentError as exc:
         complain(command, f"{exc}\n{usage}")
         return 2
-    except FAULTS as exc:
+    except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
         complain(command, str(exc))
         return 1
     return 0

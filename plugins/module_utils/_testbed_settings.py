@@ -105,7 +105,7 @@ def is_mtu(value: t.Any) -> bool:
 
 
 def is_vm_id(value: t.Any) -> bool:
-    return type(value) is int and value in VM_IDS
+    return isinstance(value, int) and not isinstance(value, bool) and value in VM_IDS
 
 
 def is_bool(value: t.Any) -> bool:
