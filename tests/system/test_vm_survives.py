@@ -204,22 +204,25 @@ def answer(params: dict[str, t.Any]) -> tuple[int, str]:
     return process.returncode, out + errors
 
 
-def test_a_disk_that_is_full_half_way(image: Path, tmp_path: Path) -> None:
-    params = {**request(image, "running", 256), "state_dir": str(tmp_path)}
+def test_a_disk_that_is_full_half_way(image: Path) -> None:
+    place = STATE.with_name("small")  # where QEMU's user may look, unlike pytest's places
+    params = {**request(image, "running", 256), "state_dir": str(place)}
+    place.mkdir()
     # Enough for the files of one VM and the directory of the other.
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=9,mode=711", "none", str(tmp_path)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "nr_inodes=9,mode=711", "none", str(place)], check=True)
     try:
         _status, said = answer(params)
         assert "No space left on device" in said
         assert "vm-0" in said
-        subprocess.run(["mount", "-o", "remount,nr_inodes=1000", str(tmp_path)], check=True)
+        subprocess.run(["mount", "-o", "remount,nr_inodes=1000", str(place)], check=True)
         converge(params)
         assert domains() == dict.fromkeys(NAMES, "running")
         converge({**params, "state": "absent"})
-        assert list(tmp_path.iterdir()) == []
+        assert list(place.iterdir()) == []
     finally:
         answer({**params, "state": "absent"})
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        subprocess.run(["umount", str(place)], check=True)
+        place.rmdir()
 
 
 def test_memory_that_is_short_by_one_page(image: Path) -> None:
