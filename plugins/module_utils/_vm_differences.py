@@ -121,12 +121,12 @@ def _pins(wanted: Vm, real: Vm, anywhere: str) -> t.Iterator[Difference]:
     yield from _pin("emulator_cpus", emulator, real["emulator_pins"], anywhere, f"virsh emulatorpin {name}")
     io_thread = wanted.get("io_thread_cpus")
     if io_thread is not None:
-        way_back = f"virsh iothreadpin {name} 1"
-        yield from _pin("io_thread_cpus", io_thread, real["io_thread_pins"], anywhere, way_back)
+        pin_again = f"virsh iothreadpin {name} 1"
+        yield from _pin("io_thread_cpus", io_thread, real["io_thread_pins"], anywhere, pin_again)
 
 
 def _pin(
-    setting: str, cpus: str | None, pins: t.Sequence[Vm], anywhere: str, way_back: str
+    setting: str, cpus: str | None, pins: t.Sequence[Vm], anywhere: str, pin_again: str
 ) -> t.Iterator[Difference]:
     """Compare where threads may run with cpus; without them each may run anywhere."""
     shown = str(cpus) if cpus is not None else anywhere  # a template makes a number of one CPU
@@ -143,6 +143,8 @@ def _pin(
         yield setting, shown, None, "QEMU has no such thread; the VM was made otherwise, or is just ending"
         return
     asked = pins[0]["asked_cpus"]
+    # A pin where none was asked for goes only with another start.
+    way_back = MAKE_AGAIN if cpus is None and asked is not None else f"{pin_again} {shown}"
     effective = [pin["effective_cpus"] for pin in pins]
     asked_is_right = is_right(asked) if asked is not None else cpus is None
     if asked_is_right and all(map(is_right, effective)):
@@ -153,7 +155,7 @@ def _pin(
         reason = "libvirt has not moved it: taskset, a cgroup or an earlier virsh did"
     else:
         reason = "libvirt has another pin"
-    yield setting, shown, _shown_pins(asked, pins), f"{reason}; {way_back} {shown}"
+    yield setting, shown, _shown_pins(asked, pins), f"{reason}; {way_back}"
 
 
 def _shown_pins(asked: str | None, pins: t.Sequence[Vm]) -> str:

@@ -441,3 +441,11 @@ def test_refuses(wanted: t.Any, real: t.Any, says: str) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011  the message is compared
         _vm_differences.differences(wanted, real)
     assert says in str(caught.value)
+
+
+def test_a_pin_where_none_was_asked_for_goes_with_another_start() -> None:
+    pinned = changed(
+        result(placed=False), ("vms.0.vcpu_pins.0.asked_cpus", "0"), ("vms.0.vcpu_pins.0.effective_cpus", "0")
+    )
+    (row,) = rows(FREE, pinned)
+    assert (row[0], row[3]) == ("vcpu_cpus[0]", "libvirt has another pin; run create_vms.yml")
