@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import typing as t
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,6 +24,15 @@ class Goal:
     @property
     def relation(self) -> str:
         return f"{'≤' if self.at_most else '≥'} {self.bound:g}"
+
+
+def verdicts(goals: Iterable[Goal], summary: Mapping[str, float]) -> dict[str, dict[str, t.Any]]:
+    """Return of each goal whose figure is in the summary what it is, and whether it is met."""
+    return {
+        goal.key: {"relation": goal.relation, "meaning": goal.meaning, "met": goal.is_met(summary[goal.key])}
+        for goal in goals
+        if goal.key in summary
+    }
 
 
 GOALS = (

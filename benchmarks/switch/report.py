@@ -10,8 +10,9 @@ from benchmarks.switch.spread import Spread, spread
 from benchmarks.switch.stages import TIME
 
 if t.TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from benchmarks.switch.goals import Goal
     from benchmarks.switch.plan import Setup
     from benchmarks.switch.results import Results, Rounds
 
@@ -73,37 +74,38 @@ def _rate(results: Results, case: Case) -> str:
     return figure(spread(list(rates.values())), MEGA) if rates else NOTHING
 
 
-def figure_rows(title: str, figures: dict[str, Rounds]) -> Iterator[list[str]]:
+def figure_rows(title: str, figures: Mapping[str, Rounds]) -> Iterator[list[str]]:
     yield [title, "median (min…max)"]
     for name, rounds in figures.items():
         yield [name.replace("_", " "), figure(spread(list(rounds.values())))]
 
 
-def ratio_rows(results: Results) -> Iterator[list[str]]:
+def ratio_rows(ratios: Mapping[str, Spread]) -> Iterator[list[str]]:
     yield ["Ratio, round by round", "median (min…max)"]
-    for name, found in results.ratios().items():
+    for name, found in ratios.items():
         yield [name, figure(found)]
 
 
-def goal_rows(results: Results) -> Iterator[list[str]]:
+def goal_rows(goals: Iterable[Goal], summary: Mapping[str, float]) -> Iterator[list[str]]:
     yield ["Goal", "", "figure", ""]
-    summary = results.summary()
-    for goal in GOALS:
+    for goal in goals:
         value = summary.get(goal.key)
         verdict = "not measured" if value is None else "met" if goal.is_met(value) else "missed"
         yield [f"{goal.key}: {goal.meaning}", goal.relation, "" if value is None else number(value), verdict]
 
 
+def tables(parts: Iterable[Iterable[list[str]]]) -> str:
+    """Return all tables that have a row below their heads."""
+    return "\n\n".join(table(rows) for rows in map(list, parts) if len(rows) > 1)
+
+
 def report(results: Results) -> str:
-    """Return all tables that have a row."""
-    parts: list[Iterable[list[str]]] = [
+    return tables([
         path_rows(results),
-        ratio_rows(results),
+        ratio_rows(results.ratios()),
         figure_rows(
             "Stage", {name: rounds for name, rounds in results.stages.items() if name.endswith(TIME)}
         ),
         figure_rows("Control", results.control),
-        goal_rows(results),
-    ]
-    tables = [list(part) for part in parts]
-    return "\n\n".join(table(rows) for rows in tables if len(rows) > 1)
+        goal_rows(GOALS, results.summary()),
+    ])  # fmt: skip

@@ -6,7 +6,7 @@ import dataclasses
 import typing as t
 from collections import defaultdict
 
-from benchmarks.switch.goals import GOALS
+from benchmarks.switch.goals import GOALS, verdicts
 from benchmarks.switch.plan import HEADLINE_TRAFFIC, RATIOS, Case
 from benchmarks.switch.spread import Spread, ratios, significant, spread
 
@@ -60,13 +60,10 @@ class Results:
         return {goal.key: significant(medians[goal.key]) for goal in GOALS if goal.key in medians}
 
     def as_json(self) -> dict[str, t.Any]:
+        summary = self.summary()
         return {
-            "summary": self.summary(),
-            "goals": {
-                goal.key: {"relation": goal.relation, "meaning": goal.meaning, "met": goal.is_met(value)}
-                for goal in GOALS
-                if (value := self.summary().get(goal.key)) is not None
-            },
+            "summary": summary,
+            "goals": verdicts(GOALS, summary),
             "ratios": {name: ratio.as_json() for name, ratio in self.ratios().items()},
             "path": [self._case_as_json(case) for case in sorted(self.samples)],
             "stages": {name: spread(list(rounds.values())).as_json() for name, rounds in self.stages.items()},

@@ -6,8 +6,11 @@ import dataclasses
 import typing as t
 from collections import defaultdict
 
-from benchmarks.switch.goals import Goal
+from benchmarks.switch.goals import Goal, verdicts
 from benchmarks.switch.spread import Spread, ratios, significant, spread
+
+if t.TYPE_CHECKING:
+    from benchmarks.switch.results import Rounds
 
 GOALS = (
     Goal("create_8_vs_vagrant", True, 0.35, "8 VMs to SSH: ours over `vagrant up` one after the other"),
@@ -19,8 +22,6 @@ GOALS = (
     Goal("lean_boot_s", True, 8, "s from the start of one, alone, until SSH answers"),
 )
 PEERS = ("community_libvirt", "vagrant")
-
-Rounds = dict[int, float]  # a figure by the number of its round
 
 
 def create(contender: str) -> str:
@@ -67,15 +68,7 @@ class Results:
         summary = self.summary()
         return {
             "summary": summary,
-            "goals": {
-                goal.key: {
-                    "relation": goal.relation,
-                    "meaning": goal.meaning,
-                    "met": goal.is_met(summary[goal.key]),
-                }
-                for goal in GOALS
-                if goal.key in summary
-            },
+            "goals": verdicts(GOALS, summary),
             "ratios": {name: ratio.as_json() for name, ratio in self.ratios().items()},
             "figures": {name: _as_json(rounds) for name, rounds in self.figures.items()},
             "steps_s": {

@@ -115,8 +115,7 @@ BACKENDS: dict[str, type[ByLibvirt] | type[ByVagrant]] = {"libvirt": ByLibvirt, 
 def missing(backend: str) -> list[str]:
     """Return what a backend lacks on this machine."""
     if backend == "vagrant" and not (_vagrant.HAS_VAGRANT and shutil.which("vagrant")):
-        role = "the role detnet.testbed.hypervisor with hypervisor_vagrant: true"
-        return [f"vagrant, vagrant-libvirt or python-vagrant is not installed; run {role}"]
+        return [f"vagrant, vagrant-libvirt or python-vagrant is not installed; run {_vagrant.INSTALLER}"]
     return []
 
 

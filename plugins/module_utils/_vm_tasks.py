@@ -142,7 +142,7 @@ def boots_at_once(tasks: list[Task]) -> int:
     """Return how many VMs may boot at the same time."""
     emulated = any(task.wanted and task.wanted.accelerator == "tcg" for task in tasks)
     cpus = os.cpu_count() or 1
-    # Emulated guests that share a CPU all boot slower than one after the other: what they cache is lost to the next.
+    # Emulated guests that share a CPU take more of its time for their boots than one after the other.
     return max(2, cpus) if emulated else max(WORKERS, cpus)
 
 
@@ -309,7 +309,7 @@ def run(hypervisor: Hypervisor, params: dict[str, t.Any], check_mode: bool) -> d
             task.done = list(task.steps)
     else:
         starting = [task for task in tasks if "start" in task.steps]
-        others = [task for task in tasks if task not in starting]
+        others = [task for task in tasks if "start" not in task.steps]
         for_each(others, WORKERS, functools.partial(act, hypervisor, params))
         for_each(starting, boots_at_once(starting), functools.partial(act_and_wait, hypervisor, params))
         # They most likely are ready.
