@@ -9,7 +9,7 @@ import subprocess
 import typing as t
 from pathlib import Path
 
-from ansible_collections.detnet.testbed.plugins.module_utils import _accelerator
+from ansible_collections.detnet.testbed.plugins.module_utils import _accelerator, _domain_xml
 
 from benchmarks.vms.command import play, run
 
@@ -39,12 +39,18 @@ class Bed:
     key: Path
 
     @property
+    def kernel_words(self) -> str:
+        """Return what all contenders tell the guest's kernel, but for its name and its interface."""
+        return " ".join(("root=/dev/vda rw console=ttyS0", *_domain_xml.KERNEL_WORDS[self.accelerator]))
+
+    @property
     def variables(self) -> dict[str, t.Any]:
         """Return what all playbooks are told."""
         return {
             "address": ADDRESS,
             "image": str(self.image),
             "accelerator": self.accelerator,
+            "kernel_words": self.kernel_words,
             "public_key": self.key.with_suffix(".pub").read_text().strip(),
             "wait_timeout_s": 900,
         }

@@ -56,7 +56,8 @@ class CommunityLibvirt:
     """A template and loops of community.libvirt.virt, with the same devices as ours."""
 
     def __init__(self, bed: Bed) -> None:
-        self.variables = {**bed.variables, "directory": str(DIRECTORY / "community"), "vms": EIGHT}
+        own = {"directory": str(DIRECTORY / "community"), "vms": EIGHT, "host_key": str(bed.key)}
+        self.variables = {**bed.variables, **own}
 
     def create(self) -> Took:
         return of_play(play("community_libvirt.yml", self.variables))

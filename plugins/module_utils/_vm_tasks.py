@@ -139,10 +139,11 @@ def refuse_old_libvirt(tasks: list[Task], version: tuple[int, int]) -> None:
 
 
 def boots_at_once(tasks: list[Task]) -> int:
-    """Return how many VMs may boot at the same time."""
+    """Return how many VMs may boot, or start the server of a connection, at the same time."""
     emulated = any(task.wanted and task.wanted.accelerator == "tcg" for task in tasks)
     cpus = os.cpu_count() or 1
-    # Emulated guests that share a CPU take more of its time for their boots than one after the other.
+    # Emulated guests that share a CPU take more of its time than one after the other; with 64 on 2 CPUs, no greeting
+    # comes before its connection is given up.
     return max(2, cpus) if emulated else max(WORKERS, cpus)
 
 
@@ -312,8 +313,7 @@ def run(hypervisor: Hypervisor, params: dict[str, t.Any], check_mode: bool) -> d
         others = [task for task in tasks if "start" not in task.steps]
         for_each(others, WORKERS, functools.partial(act, hypervisor, params))
         for_each(starting, boots_at_once(starting), functools.partial(act_and_wait, hypervisor, params))
-        # They most likely are ready.
-        for_each(others, len(others), functools.partial(wait, hypervisor, params))
+        for_each(others, boots_at_once(others), functools.partial(wait, hypervisor, params))
     now = hypervisor.domains() if any(task.error for task in tasks) else {}
     return {
         "changed": any(task.done for task in tasks),

@@ -10,6 +10,7 @@ import grp
 import json
 import os
 import pwd
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,7 @@ IGNORED = (
     "/etc/apparmor.d/cache",
     "/etc/ld.so.cache",
     "/run/containers",  # podman's own, made by any podman command
+    "/run/host_tuning_survives_reboot",  # a server that scenarios emulate beside the testbed
     "/run/libpod",
     "/run/libvirt",  # libvirt's own, left when it ends; domains are listed apart
     "/run/lock",
@@ -33,6 +35,7 @@ IGNORED = (
     "/var/lib/systemd",
     "/var/lib/libvirt",
 )
+SCENARIO = b"MOLECULE_SCENARIO_NAME"  # in the environment of what a scenario starts
 KEPT_OPEN = "ssh:"  # connections to guests, which Ansible keeps open for a minute
 SOCKETS = ("/root/.local", "/ssh")  # how the folder of their sockets begins and ends
 
@@ -46,15 +49,20 @@ def output(*command: str) -> str:
 
 
 def daemons() -> list[str]:
-    """Return the command lines of all processes that PID 1 has as children, so what a test left behind as well."""
+    """Return the command lines of all processes that PID 1 has as children, so what a test left behind as well.
+
+    Not those of a scenario that runs beside the one that asks.
+    """
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
             line = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
             parent = (place / "stat").read_text().rpartition(")")[2].split()[1]
+            scenario = re.search(SCENARIO + rb"=([^\0]*)", (place / "environ").read_bytes())
         except OSError:
             continue
-        if line and parent == "1" and not line.startswith(KEPT_OPEN):
+        of_another = scenario is not None and os.environb.get(SCENARIO) not in (None, scenario[1])
+        if line and parent == "1" and not of_another and not line.startswith(KEPT_OPEN):
             found.append(line)
     return sorted(found)
 

@@ -270,10 +270,15 @@ def test_a_disk_without_a_cache_of_its_own_leaves_it_to_qemu() -> None:
 
 def test_kernel_command_line() -> None:
     assert _domain_xml.kernel_command_line(with_net0(address_v6="")) == (
-        "root=/dev/vda rw console=ttyS0 systemd.hostname=alpha-vm-01"
+        "root=/dev/vda rw console=ttyS0 mitigations=off systemd.show_status=auto systemd.hostname=alpha-vm-01"
         " ifname=net0:02:00:00:00:00:01 ip=10.20.0.11:::255.255.255.0::net0:none:1500"
         " ifname=mgmt0:06:00:00:00:00:01 ip=mgmt0:dhcp"
     )
+
+
+def test_a_guest_of_kvm_keeps_what_its_kernel_does_about_speculation() -> None:
+    line = _domain_xml.kernel_command_line(dataclasses.replace(VM, accelerator="kvm"))
+    assert line.startswith("root=/dev/vda rw console=ttyS0 systemd.hostname=alpha-vm-01 ")
 
 
 def test_kernel_command_line_of_a_guest_with_ipv6_and_long_frames() -> None:

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import threading
 import time
+from unittest import mock
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _vm_tasks
@@ -37,18 +38,36 @@ def test_boots_at_once(
     assert _vm_tasks.boots_at_once(tasks(2, accelerator)) == boots
 
 
-def test_no_more_than_allowed_are_worked_on_at_once() -> None:
-    now, most, lock = 0, 0, threading.Lock()
+class Work:
+    """What counts how often it is called at the same time."""
 
-    def work(_task: Task) -> None:
-        nonlocal now, most
-        with lock:
-            now += 1
-            most = max(most, now)
+    def __init__(self) -> None:
+        self.now, self.most, self.lock = 0, 0, threading.Lock()
+
+    def __call__(self, *_arguments: object) -> None:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
         time.sleep(0.02)
-        with lock:
-            now -= 1
+        with self.lock:
+            self.now -= 1
 
+
+def test_no_more_than_allowed_are_worked_on_at_once() -> None:
+    work = Work()
     _vm_tasks.for_each(tasks(9, "tcg"), 3, work)
     _vm_tasks.for_each([], 0, work)
-    assert (now, most) == (0, 3)
+    assert (work.now, work.most) == (0, 3)
+
+
+def test_guests_that_run_already_are_asked_no_more_at_once_than_boot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of 64 at once on two CPUs never came to an end."""
+    work = Work()
+    running = [dataclasses.replace(task, steps=()) for task in tasks(9, "tcg")]
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    monkeypatch.setattr(_vm_tasks, "plan", lambda *_: running)
+    monkeypatch.setattr(_vm_tasks, "wait", work)
+    for name in ("preflight", "refuse_old_libvirt", "act", "result"):
+        monkeypatch.setattr(_vm_tasks, name, lambda *_: None)
+    _vm_tasks.run(mock.MagicMock(), {}, check_mode=False)
+    assert work.most == 3
