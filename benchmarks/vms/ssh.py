@@ -17,7 +17,7 @@ if t.TYPE_CHECKING:
 LOGIN_TIMEOUT_S = 60
 GREETING = b"SSH-"
 KNOCK_EACH_S = 1.0
-KNOCKS_KEPT = 2  # each is a process of the guest, and 96 MiB are soon full
+KNOCKS_KEPT = 4  # each is a process of the guest, which may take 3 seconds to greet, and 96 MiB are soon full
 
 
 def seconds_until_greeting(began: float, address: str, port: int, timeout_s: float = 300) -> float:

@@ -17,7 +17,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._vm import VmError
 SSH_BANNER = b"SSH-"
 CONNECT_TIMEOUT_S = 2.0
 CONNECTIONS = 4  # at a time
-PAUSE_S, LONGEST_PAUSE_S = 3.0, 12.0  # between two; each is twice as long as the one before
+PAUSE_S, PAUSE_SHARE = 1.5, 6  # between two: at least this, and this part of the time waited so far
 POLL_S = 0.2
 
 
@@ -39,14 +39,14 @@ class Greeting:
     """Whether an SSH server greets at address:port; ask again and again by calling it, and close it in the end.
 
     QEMU accepts for its guest, long before the guest listens: only a greeting tells. A connection that came too early
-    is heard late, so a few others follow it. They are kept, and the pauses grow: each one costs the guest a process,
-    and a slow guest that has to begin anew again and again never ends. To refuse one costs it nothing.
+    is heard late, so a few others follow it. They are kept, and the pauses grow with the time: each one costs the guest
+    a process, and a slow guest that has to begin anew again and again never ends. To refuse one costs it nothing.
     """
 
     def __init__(self, address: str, port: int) -> None:
         self.place = (address, port)
-        self.pause = PAUSE_S
-        self.next = 0.0
+        self.began = time.monotonic()
+        self.next = self.began
         self.connections: list[socket.socket] = []  # the oldest first
 
     def __enter__(self) -> Greeting:
@@ -58,11 +58,8 @@ class Greeting:
 
     def __call__(self) -> bool:
         now = time.monotonic()
-        if not self.connections:
-            self.pause = PAUSE_S
         if not self.connections or now >= self.next:
-            self.next = now + self.pause
-            self.pause = min(2 * self.pause, LONGEST_PAUSE_S)
+            self.next = now + max(PAUSE_S, (now - self.began) / PAUSE_SHARE)
             self._connect()
         return any(map(self._greets, select.select(self.connections, [], [], POLL_S)[0]))
 

@@ -297,7 +297,7 @@ options:
     version_added: 0.3.0
   wait_timeout_s:
     description:
-      - How long to wait for each VM, in seconds, counted from its start, or from the first look at one that runs already.
+      - How long to wait for each VM, in seconds, counted from its start or, if it runs already, the first look.
     type: int
     default: 180
 requirements:

@@ -131,7 +131,12 @@ def test_accelerator(accelerator: str, kind: str, cpu: str, workaround: bool) ->
 
 
 @pytest.mark.parametrize(
-    ("memory_mib", "cache_mib"), [pytest.param(96, "32", id="lean"), pytest.param(1024, "341", id="large")]
+    ("memory_mib", "cache_mib"),
+    [
+        pytest.param(96, "22", id="lean"),
+        pytest.param(256, "74", id="pocket"),
+        pytest.param(1024, "330", id="large"),
+    ],
 )
 def test_what_tcg_has_translated_is_bounded(memory_mib: int, cache_mib: str) -> None:
     cache = domain(dataclasses.replace(VM, accelerator="tcg", memory_mib=memory_mib)).find(
@@ -270,7 +275,8 @@ def test_a_disk_without_a_cache_of_its_own_leaves_it_to_qemu() -> None:
 
 def test_kernel_command_line() -> None:
     assert _domain_xml.kernel_command_line(with_net0(address_v6="")) == (
-        "root=/dev/vda rw console=ttyS0 mitigations=off systemd.show_status=auto systemd.hostname=alpha-vm-01"
+        "root=/dev/vda rw console=ttyS0 mitigations=off no_timer_check systemd.show_status=auto"
+        " systemd.hostname=alpha-vm-01"
         " ifname=net0:02:00:00:00:00:01 ip=10.20.0.11:::255.255.255.0::net0:none:1500"
         " ifname=mgmt0:06:00:00:00:00:01 ip=mgmt0:dhcp"
     )

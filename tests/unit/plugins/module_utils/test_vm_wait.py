@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import socket
+import time
 import typing as t
 
 import pytest
@@ -68,6 +69,24 @@ def test_the_guest_is_left_in_peace_between_two_connections(
         server.settimeout(0.05)
         with pytest.raises(TimeoutError):
             server.accept()
+
+
+def test_a_slow_guest_has_longer_for_each_connection(
+    server: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_vm_wait, "PAUSE_S", 1.5)
+    moments = iter([0.0, 60.0, 69.0, 71.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    server.settimeout(0.05)
+    with Greeting(*server.getsockname()) as greeting:
+        assert not greeting()
+        first = server.accept()[0]
+        assert not greeting()
+        with pytest.raises(TimeoutError):
+            server.accept()
+        assert not greeting()
+        server.accept()[0].close()
+        first.close()
 
 
 @pytest.mark.parametrize("said", [b"", b"220 mail\r\n", b"Exceeded MaxStartups\r\n"])

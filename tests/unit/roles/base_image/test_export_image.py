@@ -68,6 +68,7 @@ def test_box_is_what_vagrant_takes(tmp_path: Path, image: Path, qemu_img: Path) 
     assert f'libvirt.kernel = "{image}/vmlinuz"' in content["Vagrantfile"]
     assert f'libvirt.initrd = "{image}/initrd.img"' in content["Vagrantfile"]
     assert '"#{key}.pub"' in content["Vagrantfile"]
+    assert 'sudo_command = "%c"' in content["Vagrantfile"]
     assert content["box.img"].startswith("convert")
 
 
