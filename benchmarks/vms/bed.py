@@ -40,8 +40,8 @@ class Bed:
 
     @property
     def kernel_words(self) -> str:
-        """Return what all contenders tell the guest's kernel, but for its name and its interface."""
-        return " ".join(("root=/dev/vda rw console=ttyS0", *_domain_xml.KERNEL_WORDS[self.accelerator]))
+        """Return what all but Vagrant tell the guest's kernel, apart from its name and its interface."""
+        return " ".join(_domain_xml.KERNEL_WORDS[self.accelerator])
 
     @property
     def variables(self) -> dict[str, t.Any]:

@@ -6,6 +6,8 @@ import dataclasses
 import shutil
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils import _domain_xml
+
 from benchmarks.vms.bed import DIRECTORY, NAME, Bed, Entry, vms
 from benchmarks.vms.command import HERE, Played, play, run, timed
 
@@ -56,8 +58,13 @@ class CommunityLibvirt:
     """A template and loops of community.libvirt.virt, with the same devices as ours."""
 
     def __init__(self, bed: Bed) -> None:
-        own = {"directory": str(DIRECTORY / "community"), "vms": EIGHT, "host_key": str(bed.key)}
-        self.variables = {**bed.variables, **own}
+        self.variables = {
+            **bed.variables,
+            "directory": str(DIRECTORY / "community"),
+            "host_key": str(bed.key),
+            "tcg_cache_mib": _domain_xml.tcg_cache_mib(MEMORY_MIB),
+            "vms": EIGHT,
+        }
 
     def create(self) -> Took:
         return of_play(play("community_libvirt.yml", self.variables))

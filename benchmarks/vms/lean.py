@@ -9,6 +9,7 @@ import time
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils._domain_xml import CREDENTIALS
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed_vms import DEFAULTS
 
 from benchmarks.switch.process import BenchmarkError, running
 from benchmarks.vms import memory, ssh
@@ -23,7 +24,6 @@ if t.TYPE_CHECKING:
 COUNT = 65
 AGAIN = 64
 MEMORY_MIB = 96
-MEMORY_MIB_OF_POCKET = 256  # what the guests of the pocket testbed have by default
 LOGINS_AT_ONCE = 4
 ALL = vms(range(COUNT), MEMORY_MIB)
 PLAIN_PORT = PORT_BASE + COUNT
@@ -32,7 +32,10 @@ PLAIN_PORT = PORT_BASE + COUNT
 def measure_lean(bed: Bed) -> dict[str, float]:
     """Return the figures of one round, by their names."""
     ours = Ours(bed)
-    figures = {"lean_boot_s": boot_s(ours, MEMORY_MIB_OF_POCKET), "lean_96_boot_s": boot_s(ours, MEMORY_MIB)}
+    figures = {
+        "lean_boot_s": boot_s(ours, DEFAULTS["memory_mib"]),
+        "lean_96_boot_s": boot_s(ours, MEMORY_MIB),
+    }
     with plain_qemu(bed) as (_pid, began):
         figures["plain_boot_s"] = ssh.seconds_until_greeting(began, ADDRESS, PLAIN_PORT)
 
@@ -105,7 +108,7 @@ def plain_command(bed: Bed, disk: Path) -> list[str]:
         *("-object", f"memory-backend-file,id=memory,size={MEMORY_MIB}M,mem-path=/dev/hugepages,share=on"),
         *("-kernel", str(bed.image / "vmlinuz"), "-initrd", str(bed.image / "initrd.img")),
         *("-append", f"{bed.kernel_words} ifname=mgmt0:{mac} ip=mgmt0:dhcp"),
-        # Any key serves as the host's: a guest that is given none makes three.
+        # Any key serves as the host's; a guest that is given none makes one.
         *("-fw_cfg", f"name={CREDENTIALS}/ssh.authorized_keys.root,file={bed.key.with_suffix('.pub')}"),
         *("-fw_cfg", f"name={CREDENTIALS}/ssh_host_ed25519_key,file={bed.key}"),
         *("-drive", f"file={disk},if=virtio,discard=unmap", "-serial", "stdio"),

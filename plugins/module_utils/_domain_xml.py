@@ -31,10 +31,15 @@ DISK_FORMATS = {".ext4": "raw", ".qcow2": "qcow2"}
 DOMAIN_TYPES = {"kvm": "kvm", "tcg": "qemu"}
 CPU_MODES = {"kvm": "host-passthrough", "tcg": "maximum"}  # where no model is wanted
 
-# An emulated processor does not speculate: what Linux does about that costs each boot a sixth and mends nothing. A line
-# on the console for each unit costs as well; what goes wrong is told all the same. Where the host is busy, its timer's
-# ticks come late, and Linux panics ("IO-APIC + timer doesn't work!") unless told not to count them; under KVM it knows.
-KERNEL_WORDS = {"kvm": (), "tcg": ("mitigations=off", "no_timer_check", "systemd.show_status=auto")}
+# An emulated processor does not speculate: what Linux does about that mends nothing and costs time. A line on the
+# console for each unit costs as well, both together a sixth of a boot; what goes wrong is told all the same. Where the
+# host is busy, its timer's ticks come late, and Linux panics ("IO-APIC + timer doesn't work!") unless told not to count
+# them; under KVM it knows.
+DISK_AND_CONSOLE = ("root=/dev/vda", "rw", "console=ttyS0")
+KERNEL_WORDS = {
+    "kvm": DISK_AND_CONSOLE,
+    "tcg": (*DISK_AND_CONSOLE, "mitigations=off", "no_timer_check", "systemd.show_status=auto"),
+}
 
 # Above what libvirt gives out by itself.
 MANAGEMENT_SLOT = "0x10"
@@ -88,12 +93,16 @@ def domain_xml(vm: Vm, image: Image, uuid: str | None = None) -> str:
 def kernel_command_line(vm: Vm) -> str:
     """Return what the guest's kernel is told: its disk, console, name, and interfaces by MAC address."""
     return " ".join((
-        "root=/dev/vda rw console=ttyS0",
         *KERNEL_WORDS[vm.accelerator],
         f"systemd.hostname={vm.name}",
         *_interface_words(vm),
         f"ifname=mgmt0:{vm.management_mac} ip=mgmt0:dhcp",
     ))  # fmt: skip
+
+
+def tcg_cache_mib(memory_mib: int) -> int:
+    """Return how much translated code QEMU may keep of a guest with so much memory."""
+    return max(TCG_CACHE_MIB, (memory_mib - KERNEL_MIB) // TCG_CACHE_SHARE)
 
 
 def alias(number: int) -> str:
@@ -189,8 +198,7 @@ def _add_features(domain: ET.Element, vm: Vm) -> None:
     features = _add(domain, "features")
     _add(features, "acpi")
     if vm.accelerator == "tcg":
-        cache_mib = max(TCG_CACHE_MIB, (vm.memory_mib - KERNEL_MIB) // TCG_CACHE_SHARE)
-        _add(_add(features, "tcg"), "tb-cache", str(cache_mib), unit="MiB")
+        _add(_add(features, "tcg"), "tb-cache", str(tcg_cache_mib(vm.memory_mib)), unit="MiB")
 
 
 def _add_cpu(domain: ET.Element, vm: Vm) -> None:
