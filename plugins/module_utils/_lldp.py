@@ -12,8 +12,11 @@ from ansible_collections.detnet.testbed.plugins.module_utils import _lldp_tlv
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_tlv import (
     ChassisId,
     LldpError,
+    ManagementAddress,
+    PortDescription,
     PortId,
     Reserved,
+    SystemName,
     TimeToLive,
     Tlv,
 )
@@ -29,7 +32,10 @@ MAC_LEN, HEADER_LEN = 6, 14
 FRAME_MIN, FRAME_MAX = 60, 1514  # bytes, without FCS
 MANDATORY = (ChassisId, PortId, TimeToLive)  # in this order, and once
 
-NETWORK_ADDRESS, LOCALLY_ASSIGNED = 5, 7  # subtypes of chassis id and port id
+# Subtypes and families that are written here; _lldp_neighbor has all.
+MAC_ADDRESS_OF_CHASSIS, INTERFACE_NAME_OF_PORT = 4, 5
+FAMILIES = {4: 1, 6: 2}  # IANA's number of an address family, by IP's version
+NETWORK_ADDRESS, LOCALLY_ASSIGNED = 5, 7
 CHAMELEON_TTL_S = 120
 # A Chameleon controller writes no address family before the four bytes of an IPv4 address.
 IPV4_LEN, CHAMELEON_PORT_LEN = 4, 2
@@ -69,6 +75,33 @@ def chameleon(source: str, address: str, port: int = 0, ttl_s: int = CHAMELEON_T
     chassis = ChassisId(NETWORK_ADDRESS, packed)
     port_id = PortId(LOCALLY_ASSIGNED, _lldp_tlv.number(port, CHAMELEON_PORT_LEN, "the port"))
     return Frame(source, GROUPS["nearest_bridge"], (chassis, port_id, TimeToLive(ttl_s)))
+
+
+def standard(
+    source: str,
+    interface: str,
+    *,
+    ttl_s: int,
+    system_name: str,
+    port_description: str | None = None,
+    management_address: str | None = None,
+) -> Frame:
+    """Return the frame by which a host with a MAC address says who is at an interface of it. Raises LldpError."""
+    tlvs: list[Tlv] = [
+        ChassisId(MAC_ADDRESS_OF_CHASSIS, _mac(source)),
+        PortId(INTERFACE_NAME_OF_PORT, interface.encode()),
+        TimeToLive(ttl_s),
+    ]
+    if port_description is not None:
+        tlvs.append(PortDescription(port_description.encode()))
+    tlvs.append(SystemName(system_name.encode()))
+    if management_address is not None:
+        try:
+            address = ipaddress.ip_address(management_address)
+        except ValueError as exc:
+            raise LldpError(f"{management_address!r} is no IP address") from exc
+        tlvs.append(ManagementAddress(FAMILIES[address.version], address.packed))
+    return Frame(source, GROUPS["nearest_bridge"], tuple(tlvs))
 
 
 def encode(frame: Frame) -> bytes:
