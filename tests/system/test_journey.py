@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -11,11 +10,10 @@ import time
 from pathlib import Path
 
 import pytest
+from namespace_modules import netns, run_module
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1Q, Ether
 
-MODULES = "ansible_collections.detnet.testbed.plugins.modules"
-COLLECTIONS = Path(__file__).resolve().parents[2] / "build/collections"
 ECHO = """
 import socket
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
@@ -32,26 +30,6 @@ with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
     for line in sys.stdin:
         s.send(bytes.fromhex(line))
 """
-
-
-def netns(namespace, *argv):
-    return ["ip", "netns", "exec", namespace, *argv]
-
-
-def run_module(namespace, name, **options):
-    """Run a module in a namespace as Ansible does; return its result."""
-    done = subprocess.run(
-        netns(
-            namespace, sys.executable, "-m", f"{MODULES}.{name}", json.dumps({"ANSIBLE_MODULE_ARGS": options})
-        ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "PYTHONPATH": str(COLLECTIONS)},
-        check=False,
-    )
-    assert done.stdout, done.stderr
-    return json.loads(done.stdout)
 
 
 def send(namespace, interface, frames):
