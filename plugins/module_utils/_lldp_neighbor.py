@@ -91,12 +91,12 @@ MAU_SPEEDS = (
 )
 
 
-def neighbor(interface: str, frame: Frame) -> Neighbor:
-    """Return what a frame that came in by an interface says."""
-    found: Neighbor = {
+def nobody(interface: str) -> Neighbor:
+    """Return a neighbour at an interface who has said nothing yet."""
+    return {
         "interface": interface,
-        "source": frame.source,
-        "shape": frame.shape,
+        "source": None,
+        "shape": "standard",
         "port_description": None,
         "system_name": None,
         "system_description": None,
@@ -110,6 +110,11 @@ def neighbor(interface: str, frame: Frame) -> Neighbor:
         "max_frame_size_bytes": None,
         "organizational": [],
     }
+
+
+def neighbor(interface: str, frame: Frame) -> Neighbor:
+    """Return what a frame that came in by an interface says."""
+    found = nobody(interface) | {"source": frame.source, "shape": frame.shape}
     for tlv in frame.tlvs:
         for name, value in SAID[type(tlv)](tlv, frame.shape).items():
             if isinstance(value, list):

@@ -36,8 +36,15 @@ options:
         time.
     type: int
     default: 1
+  heard_by:
+    description:
+      - V(module) listens. V(lldpd) asks the daemon at once for what it knows; it keeps no source address, and it
+        has to be configured for the interfaces.
+    type: str
+    choices: [module, lldpd]
+    default: module
 requirements:
-  - CAP_NET_RAW on the target host
+  - CAP_NET_RAW on the target host for O(heard_by=module), lldpcli for O(heard_by=lldpd)
 seealso:
   - module: detnet.testbed.lldp_send
 """
@@ -46,6 +53,11 @@ EXAMPLES = r"""
 - name: See who is at the other end of two cables
   detnet.testbed.lldp_neighbors:
     interfaces: [eth2, eth3]
+
+- name: Ask lldpd, which runs on this network switch
+  detnet.testbed.lldp_neighbors:
+    interfaces: [Ethernet3]
+    heard_by: lldpd
 """
 
 RETURN = r"""
@@ -75,7 +87,7 @@ neighbors:
       organizational: []
 interfaces:
   description: By interface, the frames that came, those that were malformed, and those of neighbours beyond the 64th.
-  returned: success
+  returned: success, with O(heard_by=module)
   type: dict
   sample: {eth2: {frames: 1, malformed: 0, left_out: 0}}
 """
@@ -83,15 +95,45 @@ interfaces:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.detnet.testbed.plugins.module_utils import _lldp_interface, _lldp_socket
+from ansible_collections.detnet.testbed.plugins.module_utils import (
+    _lldp_daemon,
+    _lldp_interface,
+    _lldp_socket,
+)
+from ansible_collections.detnet.testbed.plugins.module_utils._lldp_daemon import DaemonError
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_hearing import Hearing
 
 ARGUMENT_SPEC: dict[str, dict[str, t.Any]] = {
     "interfaces": {"type": "list", "elements": "str", "required": True},
     "duration_s": {"type": "int", "default": 31},
     "expected": {"type": "int", "default": 1},
+    "heard_by": {"type": "str", "choices": ["module", "lldpd"], "default": "module"},
 }
 COUNTS = ("frames", "malformed", "left_out")
+
+
+def listen(module: AnsibleModule, interfaces: list[str]) -> dict[str, t.Any]:
+    """Return the result of listening. Raises OSError."""
+    hearing = Hearing(interfaces, module.params["expected"])
+    _lldp_socket.hear(interfaces, module.params["duration_s"], hearing.take, hearing.enough)
+    for warning in hearing.warnings():
+        module.warn(warning)
+    counts = {
+        name: {count: getattr(heard, count) for count in COUNTS} for name, heard in hearing.heard.items()
+    }
+    return {"neighbors": hearing.neighbors(), "interfaces": counts}
+
+
+def ask(module: AnsibleModule, interfaces: list[str]) -> dict[str, t.Any]:
+    """Return the result of asking lldpd. Raises DaemonError."""
+    lldpcli = module.get_bin_path("lldpcli")
+    if lldpcli is None:
+        raise DaemonError("there is no lldpcli here; install lldpd, or let the module listen")
+    command = [lldpcli, "-f", "json0", "show", "neighbors", "ports", ",".join(interfaces), "details"]
+    status, printed, complaint = module.run_command(command)
+    if status:
+        raise DaemonError(f"lldpcli ended with {status}: {complaint.strip()}; is lldpd running?")
+    return {"neighbors": _lldp_daemon.neighbors(printed)}
 
 
 def main() -> None:
@@ -105,18 +147,16 @@ def main() -> None:
     wrong += _lldp_interface.problems(interfaces)
     if wrong:
         module.fail_json(msg=f"Cannot hear LLDP: {'; '.join(wrong)}")
-    hearing = Hearing(interfaces, module.params["expected"])
     try:
-        _lldp_socket.hear(interfaces, module.params["duration_s"], hearing.take, hearing.enough)
+        result = HEARD_BY[module.params["heard_by"]](module, interfaces)
     except OSError as exc:
         module.fail_json(msg=f"Cannot hear LLDP on {', '.join(interfaces)}: {_lldp_interface.explained(exc)}")
-    for warning in hearing.warnings():
-        module.warn(warning)
-    counts = {
-        name: {count: getattr(heard, count) for count in COUNTS} for name, heard in hearing.heard.items()
-    }
-    module.exit_json(changed=False, neighbors=hearing.neighbors(), interfaces=counts)
+    except DaemonError as exc:
+        module.fail_json(msg=f"Cannot ask lldpd for the neighbours of {', '.join(interfaces)}: {exc}")
+    module.exit_json(changed=False, **result)
 
+
+HEARD_BY = {"module": listen, "lldpd": ask}
 
 if __name__ == "__main__":
     main()
