@@ -1,0 +1,35 @@
+"""Feed the reader of LLDP frames with made-up bytes, as an atheris target: any bytes are a frame, or an LldpError."""
+
+from __future__ import annotations
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports():
+    from ansible_collections.detnet.testbed.plugins.module_utils import _lldp, _lldp_neighbor
+    from ansible_collections.detnet.testbed.plugins.module_utils._lldp_tlv import LldpError
+
+HEADER = bytes.fromhex("0180c200000e02000000000188cc")
+MANDATORY = bytes.fromhex("020704020000000001" "040568617368" "30" "06020078")
+PREFIXES = (b"", HEADER, HEADER + MANDATORY)
+
+
+def read(data: bytes) -> None:
+    """The first byte chooses how much of a frame is in order already."""
+    prefix = PREFIXES[data[0] % len(PREFIXES)] if data else b""
+    try:
+        frame = _lldp.decode(prefix + data[1:])
+    except LldpError as exc:
+        if exc.offset is None or not 0 <= exc.offset <= len(prefix + data[1:]):
+            raise AssertionError(f"{exc} is nowhere in the frame") from exc
+        return
+    if _lldp.decode(_lldp.encode(frame)) != frame:
+        raise AssertionError("what was encoded is not what is decoded")
+    if not all(character.isprintable() for character in str(_lldp_neighbor.neighbor("eth2", frame))):
+        raise AssertionError("something that no terminal should get")
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, read)
+    atheris.Fuzz()
