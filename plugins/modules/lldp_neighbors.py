@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lldp_neighbors
 short_description: Hear by LLDP who is connected to network interfaces
-version_added: 0.2.0
+version_added: 0.3.0
 description:
   - Listens on interfaces, on all at once and for a bounded time, to LLDP frames (IEEE 802.1AB) and to those that a
     Chameleon controller's end hosts send. Or asks lldpd, where that runs; the result has the same shape.

@@ -9,7 +9,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: lldp_send
 short_description: Say by LLDP who is here, on a network interface
-version_added: 0.2.0
+version_added: 0.3.0
 description:
   - Sends one LLDP frame, or some at an interval, on an interface. No daemon stays behind.
   - The frame is that of IEEE 802.1AB, or the one from which a Chameleon controller takes the address of an end host.
