@@ -65,9 +65,9 @@ _value:
       type: list
       elements: str
     links:
-      description: The links, each a list of two ends, each end written as NODE:PORT.
+      description: The links, each with its two C(ends), written as NODE:PORT, C(speed_bps) and C(mtu), which may be null.
       type: list
-      elements: list
+      elements: dict
     rules:
       description:
         - All rules in the order of the inventory, as M(detnet.testbed.switch_rule) takes them, and with them

@@ -108,7 +108,7 @@ def echo_rule(testbed: Values, journey: Values) -> dict[str, t.Any]:
 
 def links_of(testbed: Values, rule: Values) -> list[tuple[str, str]]:
     """Return for each link of the rule's path its name, and the interface of a network switch on it."""
-    peers = {one: other for link in testbed["links"] for one, other in (link, reversed(link))}
+    peers = {one: other for link in testbed["links"] for one, other in (link["ends"], reversed(link["ends"]))}
     links = []
     out = f"{rule['host']}:0"
     for tag in rule["tags"]:

@@ -14,6 +14,7 @@ import typing as t
 
 UPLINK = 0
 MAX_PORT = 409  # 4094 is the last tag
+QUANTITIES = {"speed_bps": "bits per second", "mtu": "bytes"}
 MAX_INTERFACE_NAME = 15  # IFNAMSIZ without its final zero
 
 Nodes = t.Mapping[str, bool]  # name of a node: whether it is a network switch
@@ -29,12 +30,25 @@ class Port(t.NamedTuple):
         return f"{self.node}:{self.number}"
 
 
+class Link(t.NamedTuple):
+    """A cable, and what it is meant to be: bits per second and bytes, None for whatever there is."""
+
+    ends: tuple[Port, Port]
+    speed_bps: int | None = None
+    mtu: int | None = None
+
+    def described(self) -> dict[str, t.Any]:
+        """Return the link in the long form of testbed_links, with all keys."""
+        return {"ends": [str(end) for end in self.ends], "speed_bps": self.speed_bps, "mtu": self.mtu}
+
+
 class Fabric:
     """The links between nodes, readable from both ends."""
 
-    def __init__(self, nodes: Nodes, peers: t.Mapping[Port, Port]) -> None:
+    def __init__(self, nodes: Nodes, links: t.Sequence[Link]) -> None:
         self.nodes = nodes
-        self.peers = peers
+        self.links = links
+        self.peers = {one: other for link in links for one, other in (link.ends, link.ends[::-1])}
 
     def follow(self, source: str, tags: t.Sequence[int]) -> tuple[list[str], list[int], str | None]:
         """Return where a frame with tags goes from the end host source.
@@ -92,23 +106,47 @@ def parse_port(text: t.Any, nodes: Nodes) -> tuple[Port | None, str]:
     return (None, fault) if fault else (port, "")
 
 
+def parse_link(link: t.Any, nodes: Nodes) -> tuple[Link | None, list[str]]:
+    """Return a link from one of its two forms and no fault; or none, and what is wrong."""
+    form = {"ends": link} if isinstance(link, list) else link
+    ends = form.get("ends") if isinstance(form, dict) else None
+    if not isinstance(ends, list) or len(ends) != 2:
+        return None, [f'{link!r} is no link; write its two ends, such as ["s1:2", "s2:1"]']
+    faults = [
+        f"unknown key {key!r}; choose from {', '.join(Link._fields)}"
+        for key in form
+        if key not in Link._fields
+    ]
+    numbers = {key: form[key] for key in QUANTITIES if form.get(key) is not None}
+    faults += [
+        f"{key} is {value!r}; give {QUANTITIES[key]} above 0"
+        for key, value in numbers.items()
+        if not isinstance(value, int) or isinstance(value, bool) or value <= 0
+    ]
+    (one, wrong), (other, wrong_too) = (parse_port(text, nodes) for text in ends)
+    faults += [fault for fault in (wrong, wrong_too) if fault]
+    if one is not None and one == other:
+        faults.append(f"{one} is linked with itself; name the other end")
+    if faults or one is None or other is None:
+        return None, faults
+    return Link((one, other), **numbers), []
+
+
 def parse_links(links: t.Sequence[t.Any], nodes: Nodes) -> tuple[Fabric, list[str]]:
     """Return the fabric of all links without a fault, and the faults of the others."""
     faults: list[str] = []
-    peers: dict[Port, Port] = {}
-    for index, link in enumerate(links):
+    kept: list[Link] = []
+    used: dict[Port, Port] = {}
+    for index, text in enumerate(links):
         where = f"testbed_links[{index}]"
-        if not isinstance(link, list) or len(link) != 2:
-            faults.append(f'{where}: {link!r} is no link; write its two ends, such as ["s1:2", "s2:1"]')
+        link, wrong = parse_link(text, nodes)
+        faults += [f"{where}: {fault}" for fault in wrong]
+        if link is None:
             continue
-        (one, wrong), (other, wrong_too) = (parse_port(text, nodes) for text in link)
-        faults += [f"{where}: {fault}" for fault in (wrong, wrong_too) if fault]
-        if one is None or other is None:
-            continue
-        if one == other:
-            faults.append(f"{where}: {one} is linked with itself; name the other end")
-        elif used := [port for port in (one, other) if port in peers]:
-            faults += [f"{where}: {port} is linked with {peers[port]} too; use another port" for port in used]
+        one, other = link.ends
+        if taken := [port for port in link.ends if port in used]:
+            faults += [f"{where}: {port} is linked with {used[port]} too; use another port" for port in taken]
         else:
-            peers[one], peers[other] = other, one
-    return Fabric(nodes, peers), faults
+            used |= {one: other, other: one}
+            kept.append(link)
+    return Fabric(nodes, kept), faults

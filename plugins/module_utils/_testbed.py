@@ -96,7 +96,7 @@ def compile_testbed(
         },
         "guests": {name: {"end_host": vm["host"], **pick(GUEST_KEYS, vm)} for name, vm in vms.items()},
         "network_switches": switches,
-        "links": shared["testbed_links"],
+        "links": [link.described() for link in fabric.links],
         "rules": rules,
     }
 

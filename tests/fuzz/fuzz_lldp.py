@@ -11,7 +11,7 @@ with atheris.instrument_imports():
     from ansible_collections.detnet.testbed.plugins.module_utils._lldp_tlv import LldpError
 
 HEADER = bytes.fromhex("0180c200000e02000000000188cc")
-MANDATORY = bytes.fromhex("020704020000000001" "040568617368" "30" "06020078")
+MANDATORY = bytes.fromhex("0207040200000000010405686173683006020078")
 PREFIXES = (b"", HEADER, HEADER + MANDATORY)
 
 

@@ -27,7 +27,7 @@ def rule(source, destination, protocol, ports, tags):
 TESTBED = {
     "guests": {"alpha-vm-01": {"end_host": "alpha"}, "beta-vm-01": {"end_host": "beta"}},
     "network_switches": ["s1", "s2"],
-    "links": [["alpha:0", "s1:1"], ["beta:0", "s2:2"], ["s1:2", "s2:1"]],
+    "links": [{"ends": ["alpha:0", "s1:1"]}, {"ends": ["beta:0", "s2:2"]}, {"ends": ["s1:2", "s2:1"]}],
     "rules": [
         rule("alpha-vm-01", "beta-vm-01", 1, (0, 0), [21, 21, 1]),
         rule("beta-vm-01", "alpha-vm-01", 17, (7, 40000), [11, 11, 1]),

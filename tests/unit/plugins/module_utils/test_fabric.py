@@ -39,6 +39,20 @@ LINKS = [["alpha:0", "s1:1"], ["s1:2", "s2:1"], ["s2:2", "beta:0"]]
         pytest.param(["s1:2", "s2:3"], "s1:2 is linked with s2:1 too; use another port", id="a-port-in-use"),
         pytest.param(["s1:3", "s1:3"], "s1:3 is linked with itself; name the other end", id="a-loop"),
         pytest.param(
+            {"ends": ["s1:3", "s2:3"], "speed": 1},
+            "unknown key 'speed'; choose from ends, speed_bps, mtu",
+            id="an-unknown-key",
+        ),
+        pytest.param(
+            {"ends": ["s1:3", "s2:3"], "speed_bps": "10G"},
+            "speed_bps is '10G'; give bits per second above 0",
+            id="a-speed-that-is-no-number",
+        ),
+        pytest.param(
+            {"ends": ["s1:3", "s2:3"], "mtu": 0}, "mtu is 0; give bytes above 0", id="an-mtu-of-nothing"
+        ),
+        pytest.param({"mtu": 1500}, "is no link; write its two ends", id="no-ends"),
+        pytest.param(
             ["a-rather-long-switch:1", "s2:3"],
             "the interface name a-rather-long-switch-1 has 22 characters; "
             "choose a name for the network switch that leaves at most 15",
@@ -51,6 +65,17 @@ def test_refuses_a_link(link: t.Any, fault: str) -> None:
     assert len(faults) == 1
     assert faults[0].startswith("testbed_links[3]: ")
     assert fault in faults[0]
+
+
+def test_a_link_in_its_long_form_says_what_it_is_meant_to_be() -> None:
+    fabric, faults = parse_links(
+        [{"ends": ["alpha:0", "s1:1"], "speed_bps": 10**10, "mtu": 9000}, LINKS[1]], NODES
+    )
+    assert faults == []
+    assert [link.described() for link in fabric.links] == [
+        {"ends": ["alpha:0", "s1:1"], "speed_bps": 10**10, "mtu": 9000},
+        {"ends": ["s1:2", "s2:1"], "speed_bps": None, "mtu": None},
+    ]
 
 
 def test_a_link_is_readable_from_both_ends() -> None:

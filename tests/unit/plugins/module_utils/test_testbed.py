@@ -78,7 +78,9 @@ def test_gives_the_options_of_the_modules(hostvars: Hostvars) -> None:
     testbed = compile_testbed(hostvars, GROUPS)
     assert testbed["name"] == "pocket"
     assert testbed["network_switches"] == ["s1", "s2"]
-    assert testbed["links"] == SHARED["testbed_links"]
+    assert testbed["links"] == [
+        {"ends": ends, "speed_bps": None, "mtu": None} for ends in SHARED["testbed_links"]
+    ]
     assert testbed["end_hosts"]["beta"] == {
         "control_socket": "/run/detnet-testbed/beta/control/switch.sock",
         "vms": [
