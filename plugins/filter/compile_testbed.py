@@ -65,7 +65,8 @@ _value:
       type: list
       elements: str
     links:
-      description: The links, each with its two C(ends), written as NODE:PORT, C(speed_bps) and C(mtu), which may be null.
+      description:
+        - The links, each with its two C(ends), written as NODE:PORT, C(speed_bps) and C(mtu), which may be null.
       type: list
       elements: dict
     rules:

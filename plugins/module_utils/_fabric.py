@@ -108,7 +108,7 @@ def parse_port(text: t.Any, nodes: Nodes) -> tuple[Port | None, str]:
 
 def parse_link(link: t.Any, nodes: Nodes) -> tuple[Link | None, list[str]]:
     """Return a link from one of its two forms and no fault; or none, and what is wrong."""
-    form = {"ends": link} if isinstance(link, list) else link
+    form: t.Any = {"ends": link} if isinstance(link, list) else link
     ends = form.get("ends") if isinstance(form, dict) else None
     if not isinstance(ends, list) or len(ends) != 2:
         return None, [f'{link!r} is no link; write its two ends, such as ["s1:2", "s2:1"]']
@@ -117,7 +117,7 @@ def parse_link(link: t.Any, nodes: Nodes) -> tuple[Link | None, list[str]]:
         for key in form
         if key not in Link._fields
     ]
-    numbers = {key: form[key] for key in QUANTITIES if form.get(key) is not None}
+    numbers: dict[str, t.Any] = {key: form[key] for key in QUANTITIES if form.get(key) is not None}
     faults += [
         f"{key} is {value!r}; give {QUANTITIES[key]} above 0"
         for key, value in numbers.items()

@@ -79,17 +79,22 @@ def chameleon(source: str, address: str, port: int = 0, ttl_s: int = CHAMELEON_T
 
 def standard(
     source: str,
-    interface: str,
+    port_id: str,
     *,
     ttl_s: int,
     system_name: str,
+    chassis_id: str | None = None,
     port_description: str | None = None,
     management_address: str | None = None,
 ) -> Frame:
-    """Return the frame by which a host with a MAC address says who is at an interface of it. Raises LldpError."""
+    """Return the frame by which a node says who is at an interface of it. Raises LldpError.
+
+    source: the interface's MAC address, which is the chassis too unless chassis_id, a MAC address, is given.
+    port_id: the interface's name.
+    """
     tlvs: list[Tlv] = [
-        ChassisId(MAC_ADDRESS_OF_CHASSIS, _mac(source)),
-        PortId(INTERFACE_NAME_OF_PORT, interface.encode()),
+        ChassisId(MAC_ADDRESS_OF_CHASSIS, _mac(chassis_id or source)),
+        PortId(INTERFACE_NAME_OF_PORT, port_id.encode()),
         TimeToLive(ttl_s),
     ]
     if port_description is not None:

@@ -37,6 +37,7 @@ CAPABILITIES = {
 }
 # An address without a family, as an end host of Chameleon sends it: lldpd prints the bytes that it cannot read.
 BARE_ADDRESS = re.compile(r"[0-9a-f]{2}( [0-9a-f]{2}){3}")
+AGE = re.compile(r"(\d+) days?, (\d\d):(\d\d):(\d\d)")
 MEDIUM = re.compile(r"([0-9]+)(G|Gig)?[bB]ase")
 
 
@@ -58,7 +59,9 @@ def neighbors(printed: str) -> list[Neighbor]:
 def _neighbor(tree: Tree) -> Neighbor:
     (chassis,), (port,) = tree["chassis"], tree["port"]
     vlans = tree.get("vlan", [])
-    found = _lldp_neighbor.nobody(tree["name"]) | {
+    days, hours, minutes, seconds = map(int, AGE.fullmatch(tree["age"]).groups())  # type: ignore[union-attr]
+    heard_at = _lldp_neighbor.instant(((days * 24 + hours) * 60 + minutes) * 60 + seconds)
+    found = _lldp_neighbor.nobody(tree["name"], heard_at) | {
         "chassis_id": _identity(chassis),
         "port_id": _identity(port),
         "ttl_s": int(port["ttl"][0]["value"]),

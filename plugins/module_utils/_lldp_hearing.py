@@ -34,7 +34,8 @@ class Hearing:
         self.expected = expected
         self.heard = {interface: Heard() for interface in interfaces}
 
-    def take(self, interface: str, data: bytes) -> None:
+    def take(self, interface: str, data: bytes, heard_at: str) -> None:
+        """Take a frame that came in by an interface at a time, in ISO 8601."""
         heard = self.heard[interface]
         heard.frames += 1
         try:
@@ -48,7 +49,7 @@ class Hearing:
         if key not in heard.neighbors and len(heard.neighbors) >= NEIGHBORS_MAX:
             heard.left_out += 1
             return
-        found = _lldp_neighbor.neighbor(interface, frame)
+        found = _lldp_neighbor.neighbor(interface, frame, heard_at)
         if found["ttl_s"]:
             heard.neighbors[key] = found
         else:

@@ -47,6 +47,15 @@ def problem(interface: str, root: str = "/") -> str | None:
     return None
 
 
+def port(interface: str, root: str = "/") -> dict[str, int | None]:
+    """Return the MTU and the speed of an interface, None for what it does not tell."""
+    mbps = _sysfs.number(root, f"sys/class/net/{interface}/speed") or 0
+    return {
+        "mtu": _sysfs.number(root, f"sys/class/net/{interface}/mtu"),
+        "speed_bps": mbps * 10**6 if mbps > 0 else None,
+    }
+
+
 def explained(error: OSError) -> str:
     """Return the cause of an error of a packet socket, and the way out where there is one."""
     reason = REASONS.get(error.errno or 0)

@@ -8,6 +8,7 @@ A neighbour is not to be trusted: of its text, only what can be printed reaches 
 
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import typing as t
 
@@ -91,10 +92,17 @@ MAU_SPEEDS = (
 )
 
 
-def nobody(interface: str) -> Neighbor:
+def instant(ago_s: float = 0) -> str:
+    """Return a time so many seconds ago as results tell it: UTC, in ISO 8601, to the second."""
+    when = datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=ago_s)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def nobody(interface: str, heard_at: str) -> Neighbor:
     """Return a neighbour at an interface who has said nothing yet."""
     return {
         "interface": interface,
+        "heard_at": heard_at,
         "source": None,
         "shape": "standard",
         "port_description": None,
@@ -112,9 +120,9 @@ def nobody(interface: str) -> Neighbor:
     }
 
 
-def neighbor(interface: str, frame: Frame) -> Neighbor:
+def neighbor(interface: str, frame: Frame, heard_at: str) -> Neighbor:
     """Return what a frame that came in by an interface says."""
-    found = nobody(interface) | {"source": frame.source, "shape": frame.shape}
+    found = nobody(interface, heard_at) | {"source": frame.source, "shape": frame.shape}
     for tlv in frame.tlvs:
         for name, value in SAID[type(tlv)](tlv, frame.shape).items():
             if isinstance(value, list):

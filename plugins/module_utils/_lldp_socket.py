@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import math
 import selectors
 import socket
 import struct
@@ -26,6 +27,7 @@ INSTRUCTION = struct.Struct("HBBI")
 LOAD_WORD, LOAD_HALF, JUMP_IF_EQUAL, RETURN = 0x20, 0x28, 0x15, 0x06
 
 RECEIVE_BUFFER_BYTES = 1 << 18
+ANNOUNCE_S = 1.0
 FRAMES_AT_ONCE = 256  # of one interface before the next has its turn
 
 
@@ -76,21 +78,35 @@ def hear(
     seconds: float,
     tell: t.Callable[[str, bytes], None],
     enough: t.Callable[[], bool],
+    announce: t.Sequence[tuple[str, bytes]] = (),
 ) -> None:
     """Tell of each LLDP frame that comes in by one of the interfaces, until enough() is true or the time is over.
 
-    What the host itself sends there is left out. Raises OSError.
+    announce: frames to send on interfaces of these meanwhile. What the host itself sends on the same interface is
+    left out. Raises OSError.
     """
     deadline = time.monotonic() + seconds
     with contextlib.ExitStack() as stack:
         selector = stack.enter_context(selectors.DefaultSelector())
+        sockets = {}
         for interface in interfaces:
-            heard = stack.enter_context(listening(interface))
+            sockets[interface] = heard = stack.enter_context(listening(interface))
             selector.register(heard, selectors.EVENT_READ, interface)
-        while not enough() and (left := deadline - time.monotonic()) > 0:
-            for key, _events in selector.select(left):
+        due = -math.inf
+        while not enough() and (now := time.monotonic()) < deadline:
+            if announce and now >= due:
+                _say(sockets, announce)
+                due = now + ANNOUNCE_S
+            for key, _events in selector.select(min(deadline, due if announce else deadline) - now):
                 for data in waiting(t.cast("socket.socket", key.fileobj)):
                     tell(key.data, data)
+        # Who was heard listens by now, and may not have listened when we spoke last.
+        _say(sockets, announce)
+
+
+def _say(sockets: t.Mapping[str, socket.socket], announce: t.Sequence[tuple[str, bytes]]) -> None:
+    for interface, data in announce:
+        sockets[interface].send(data)
 
 
 def waiting(heard: socket.socket) -> t.Iterator[bytes]:

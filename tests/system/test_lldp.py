@@ -6,6 +6,7 @@ import contextlib
 import json
 import re
 import subprocess
+import time
 import typing as t
 
 import pytest
@@ -82,7 +83,47 @@ def test_nobody_hears_himself_and_nobody_else(cable: Namespace) -> None:
     with started(cable, "lldp_send", interface=HERE, interval_s=0.1, count=100):
         result = run_module(cable.name, "lldp_neighbors", interfaces=[HERE], duration_s=1)
     assert result["neighbors"] == []
-    assert result["interfaces"] == {HERE: {"frames": 0, "malformed": 0, "left_out": 0}}
+    assert result["interfaces"][HERE] == {
+        "mtu": 1500,
+        "speed_bps": 10**10,  # what the kernel says of a veth
+        "frames": 0,
+        "malformed": 0,
+        "left_out": 0,
+    }
+
+
+@pytest.mark.parametrize("later_s", [0.0, 0.7])
+def test_who_hears_each_other_at_the_same_time_needs_one_run_each(cable: Namespace, later_s: float) -> None:
+    named = {
+        name: {
+            "interface": name,
+            "system_name": f"switch of {name}",
+            "chassis_id": "02:00:00:00:00:0a",
+            "port_id": "7",
+        }
+        for name in (HERE, THERE)
+    }
+    with started(cable, "lldp_neighbors", interfaces=[THERE], announce=[named[THERE]]) as other:
+        time.sleep(later_s)
+        mine = run_module(cable.name, "lldp_neighbors", interfaces=[HERE], announce=[named[HERE]])
+        theirs = json.loads(other.communicate(timeout=20)[0])
+    for result, interface, peer in ((mine, HERE, THERE), (theirs, THERE, HERE)):
+        (heard,) = result["neighbors"]
+        assert heard["interface"] == interface
+        assert heard["system_name"] == f"switch of {peer}"
+        assert heard["chassis_id"] == {"subtype": "mac_address", "value": "02:00:00:00:00:0a"}
+        assert heard["port_id"]["value"] == "7"
+        assert heard["source"] == link(cable, peer)["address"]
+
+
+def test_nothing_is_announced_in_check_mode(cable: Namespace) -> None:
+    wire = Wire(cable, THERE)
+    said = [{"interface": HERE, "system_name": "s1"}]
+    run_module(
+        cable.name, "lldp_neighbors", interfaces=[HERE], announce=said, duration_s=1, _ansible_check_mode=True
+    )
+    assert wire.receive(QUIET_S) is None
+    wire.close()
 
 
 @pytest.mark.parametrize("ends", ["by itself", "killed"])
@@ -119,6 +160,34 @@ def test_malformed_frames_are_a_warning(cable: Namespace) -> None:
         ),
         pytest.param("lldp_neighbors", {"interfaces": [HERE, IDLE]}, f"{IDLE} is down", id="one-is-down"),
         pytest.param("lldp_neighbors", {"interfaces": [HERE], "duration_s": -1}, "below 0", id="duration"),
+        pytest.param("lldp_neighbors", {}, "interfaces is empty; name some", id="no-interface"),
+        pytest.param(
+            "lldp_neighbors",
+            {"interfaces": [HERE], "announce": [{"interface": THERE, "system_name": "s1"}]},
+            f"announce names {THERE}, which is none of interfaces",
+            id="announce-elsewhere",
+        ),
+        pytest.param(
+            "lldp_neighbors",
+            {
+                "interfaces": [HERE],
+                "announce": [{"interface": HERE, "system_name": "s1", "chassis_id": "s1"}],
+            },
+            "'s1' is no MAC address",
+            id="chassis",
+        ),
+        pytest.param(
+            "lldp_neighbors",
+            {"interfaces": [HERE], "heard_by": "switch", "socket": "/nowhere/s"},
+            "not for the switch, which has one uplink",
+            id="interfaces-of-the-switch",
+        ),
+        pytest.param(
+            "lldp_neighbors",
+            {"heard_by": "switch", "socket": "/nowhere/s"},
+            "start the tagging switch",
+            id="no-switch",
+        ),
     ],
 )
 def test_bad_input(cable: Namespace, name: str, options: dict[str, t.Any], why: str) -> None:

@@ -64,8 +64,14 @@ FRAMES = (
 
 
 def test_both_tell_the_same() -> None:
-    heard = [_lldp_neighbor.neighbor("p", frame) | {"source": None} for frame in FRAMES]
-    assert _lldp_daemon.neighbors(PRINTED)[:3] == heard
+    heard = [_lldp_neighbor.neighbor("p", frame, "now") | {"source": None} for frame in FRAMES]
+    assert [found | {"heard_at": "now"} for found in _lldp_daemon.neighbors(PRINTED)[:3]] == heard
+
+
+def test_when_somebody_was_heard_follows_from_the_age() -> None:
+    days_ago = PRINTED.replace("0 day, 00:00:01", "1 days, 01:00:00")
+    before, found = _lldp_neighbor.instant(25 * 3600), _lldp_daemon.neighbors(days_ago)[0]
+    assert before <= found["heard_at"] <= _lldp_neighbor.instant(25 * 3600)
 
 
 def test_a_chameleon_end_host_is_known_by_the_bytes_that_lldpd_cannot_read() -> None:
@@ -97,6 +103,7 @@ def test_a_vlan_id_alone() -> None:
         pytest.param('{"lldp": 1}', id="a-number"),
         pytest.param('{"lldp": [{"interface": [{"name": "p"}]}]}', id="no-chassis"),
         pytest.param(PRINTED.replace('"120"', '"soon"'), id="no-number"),
+        pytest.param(PRINTED.replace("0 day,", "ages,"), id="no-age"),
     ],
 )
 def test_something_else(printed: str) -> None:

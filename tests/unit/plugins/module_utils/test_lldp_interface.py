@@ -60,3 +60,16 @@ def test_all_that_is_wrong_is_told_at_once(root: str) -> None:
 def test_an_error_of_the_kernel_has_its_way_out() -> None:
     assert "become root" in _lldp_interface.explained(OSError(errno.EPERM, "Operation not permitted"))
     assert _lldp_interface.explained(OSError(errno.EIO, "I/O error")) == "[Errno 5] I/O error"
+
+
+@pytest.mark.parametrize(
+    ("speed", "speed_bps"),
+    [("10000\n", 10**10), ("-1\n", None), (None, None)],
+    ids=["told", "unknown", "unreadable"],
+)
+def test_what_a_port_is(root: str, tmp_path: Path, speed: str | None, speed_bps: int | None) -> None:
+    place = tmp_path / "sys/class/net/eth2"
+    (place / "mtu").write_text("9000\n")
+    if speed:
+        (place / "speed").write_text(speed)
+    assert _lldp_interface.port("eth2", root) == {"mtu": 9000, "speed_bps": speed_bps}

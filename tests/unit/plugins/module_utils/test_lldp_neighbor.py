@@ -29,11 +29,14 @@ from ansible_collections.detnet.testbed.plugins.module_utils._lldp_tlv import (
 )
 
 SOURCE = "02:00:00:00:00:07"
+NOW = "2026-11-22T10:00:00Z"
 FIRST = (ChassisId(4, bytes.fromhex("020000000007")), PortId(5, b"Ethernet3"), TimeToLive(120))
 
 
 def told(*tlvs: t.Any) -> dict[str, t.Any]:
-    return _lldp_neighbor.neighbor("eth2", Frame(SOURCE, _lldp.GROUPS["nearest_bridge"], (*FIRST, *tlvs)))
+    return _lldp_neighbor.neighbor(
+        "eth2", Frame(SOURCE, _lldp.GROUPS["nearest_bridge"], (*FIRST, *tlvs)), NOW
+    )
 
 
 def test_a_neighbour_that_says_all_it_can() -> None:
@@ -54,6 +57,7 @@ def test_a_neighbour_that_says_all_it_can() -> None:
         Reserved(99, b"later"),
     ) == {
         "interface": "eth2",
+        "heard_at": NOW,
         "source": SOURCE,
         "shape": "standard",
         "chassis_id": {"subtype": "mac_address", "value": SOURCE},
@@ -97,16 +101,19 @@ def test_a_neighbour_that_says_as_little_as_it_can() -> None:
 )
 def test_chassis_ids(chassis: ChassisId, value: str) -> None:
     frame = Frame(SOURCE, SOURCE, (chassis, *FIRST[1:]))
-    assert _lldp_neighbor.neighbor("eth2", frame)["chassis_id"]["value"] == value
+    assert _lldp_neighbor.neighbor("eth2", frame, NOW)["chassis_id"]["value"] == value
 
 
 def test_an_id_of_a_later_standard() -> None:
     frame = Frame(SOURCE, SOURCE, (ChassisId(9, b"x"), *FIRST[1:]))
-    assert _lldp_neighbor.neighbor("eth2", frame)["chassis_id"] == {"subtype": "reserved_9", "value": "x"}
+    assert _lldp_neighbor.neighbor("eth2", frame, NOW)["chassis_id"] == {
+        "subtype": "reserved_9",
+        "value": "x",
+    }
 
 
 def test_a_chameleon_end_host() -> None:
-    found = _lldp_neighbor.neighbor("eth2", _lldp.chameleon(SOURCE, "10.0.0.1", port=3))
+    found = _lldp_neighbor.neighbor("eth2", _lldp.chameleon(SOURCE, "10.0.0.1", port=3), NOW)
     assert found["shape"] == "chameleon"
     assert found["chassis_id"] == {"subtype": "network_address", "value": "10.0.0.1"}
     assert found["port_id"] == {"subtype": "local", "value": "3"}
