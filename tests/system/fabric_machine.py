@@ -1,0 +1,60 @@
+# Copyright: (c) 2026, The detnet.testbed authors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A machine that carries a pocket fabric: a network namespace, so that tests can run beside a pocket testbed."""
+
+from __future__ import annotations
+
+import json
+import struct
+import subprocess
+import typing as t
+
+ETHER_TYPE = b"\x88\xb5"  # for local experiments
+ADDRESSES = bytes.fromhex("02000000000b 02000000000a")
+
+
+class FabricMachine:
+    """The machine with a name, and the fabric that is described for it, as the options of the module `fabric`."""
+
+    def __init__(self, name: str, **description: t.Any) -> None:
+        self.name = name
+        self.description = description
+
+    def run(self, *command: str, namespace: str | None = None) -> str:
+        """Run a command on the machine, or in the network namespace of an end host; return what it says."""
+        inside = ["nsenter", f"--net=/run/netns/{namespace or self.name}", *command]
+        done = subprocess.run(inside, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def fabric(self, *options: str, **changes: t.Any) -> dict[str, t.Any]:
+        """Run the module on the machine; return its result."""
+        command = [
+            "nsenter",
+            f"--net=/run/netns/{self.name}",
+            "ansible",
+            "localhost",
+            "--inventory",
+            "localhost,",
+        ]
+        command += ["--connection", "local", "--extra-vars", "ansible_python_interpreter=/usr/bin/python3"]
+        command += ["--one-line", "--module-name", "detnet.testbed.fabric", *options]
+        command += ["--args", json.dumps({**self.description, **changes})]
+        output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        _host, arrow, result = output.partition(" => ")
+        assert arrow, output
+        return dict(json.loads(result))
+
+
+def frame(tags: list[int], payload: bytes) -> bytes:
+    return ADDRESSES + b"".join(b"\x81\x00" + struct.pack("!H", tag) for tag in tags) + ETHER_TYPE + payload
+
+
+def read(data: bytes) -> tuple[list[int], bytes]:
+    """Return a frame's tags and payload."""
+    tags, at = [], 12
+    while data[at : at + 2] == b"\x81\x00":
+        tags.append(struct.unpack("!H", data[at + 2 : at + 4])[0])
+        at += 4
+    return tags, data[at + 2 :]
