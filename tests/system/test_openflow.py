@@ -253,9 +253,3 @@ def test_what_no_rule_knows_comes_to_it_whole(
     assert (heard["switch"], heard["port"], heard["end_host"]) == (switch, 1, None)
     assert bytes.fromhex(heard["data"]) == frame(left, b"where to")
     assert other_wire.receive(QUIET_S) is None
-
-
-def test_a_frame_as_long_as_the_mtu_comes_to_it_whole(fabric: Controlled, wire: Wire) -> None:
-    wire.send(frame([31], bytes(range(256)) * 36))
-    (heard,) = fabric.packets(1)
-    assert bytes.fromhex(heard["data"]) == frame([31], bytes(range(256)) * 36)
