@@ -58,7 +58,7 @@ def peer_root(tell: t.Callable[[str], None]) -> Path:
 
 def make(part: Path) -> None:
     shutil.rmtree(part, ignore_errors=True)
-    command = ["mmdebstrap", "--variant=minbase", "--quiet", f"--include={PACKAGES}", RELEASE, str(part)]
+    command = ["mmdebstrap", "--variant=minbase", f"--include={PACKAGES}", RELEASE, str(part)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT_S, check=False)
     if done.returncode and NO_SOURCE.search(done.stderr):
         pytest.skip(f"there is no source of Debian packages here: {done.stderr[-400:]}")
