@@ -5,10 +5,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import struct
 import subprocess
 import typing as t
+from pathlib import Path
+
+from kernel_fixtures import Namespace
+from switch_fixtures import run as run_here
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ETHER_TYPE = b"\x88\xb5"  # for local experiments
 ADDRESSES = bytes.fromhex("02000000000b 02000000000a")
@@ -20,6 +29,13 @@ class FabricMachine:
     def __init__(self, name: str, **description: t.Any) -> None:
         self.name = name
         self.description = description
+
+    @property
+    def directory(self) -> Path:
+        return Path(self.description["directory"])
+
+    def host(self, number: int) -> Namespace:
+        return Namespace(f"detnet-{self.description['end_hosts'][number]}")
 
     def run(self, *command: str, namespace: str | None = None) -> str:
         """Run a command on the machine, or in the network namespace of an end host; return what it says."""
@@ -45,6 +61,31 @@ class FabricMachine:
         _host, arrow, result = output.partition(" => ")
         assert arrow, output
         return dict(json.loads(result))
+
+    def vsctl(self, *words: str) -> None:
+        """Change something in the fabric's own Open vSwitch."""
+        self.run("ovs-vsctl", f"--db=unix:{self.directory}/db.sock", "--timeout=10", *words)
+
+
+@contextlib.contextmanager
+def two_switches(letter: str) -> Iterator[FabricMachine]:
+    """Build two network switches between two end hosts, on a machine of their own; all names begin with the letter."""
+    one, other = (f"{letter}{number}" for number in (1, 2))
+    first, last = (f"{letter}{os.getpid()}{end}" for end in "ab")
+    machine = FabricMachine(
+        f"{letter}{os.getpid()}-machine",
+        switches=[one, other],
+        end_hosts=[first, last],
+        links=[[f"{first}:0", f"{one}:1"], [f"{one}:2", f"{other}:1"], [f"{other}:2", f"{last}:0"]],
+        directory=f"/run/detnet-testbed-{letter}{os.getpid()}/fabric",
+    )
+    run_here("ip", "netns", "add", machine.name)
+    try:
+        assert "msg" not in machine.fabric()
+        yield machine
+    finally:
+        machine.fabric(state="absent")
+        run_here("ip", "netns", "delete", machine.name)
 
 
 def frame(tags: list[int], payload: bytes) -> bytes:

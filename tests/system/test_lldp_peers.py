@@ -27,11 +27,11 @@ from ansible_collections.detnet.testbed.plugins.module_utils._lldp_tlv import (
     TimeToLive,
     VlanName,
 )
-from fabric_machine import FabricMachine, frame, read
+from fabric_machine import FabricMachine, frame, read, two_switches
 from kernel_fixtures import Namespace, Wire, namespace
 from namespace_modules import link, run_module, started
 from peer_programs import Dissection, dissect, lldpd, peer_root
-from switch_fixtures import run, wait_until
+from switch_fixtures import wait_until
 
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
@@ -298,35 +298,14 @@ def test_tshark_has_no_complaint_of_what_the_module_puts_on_the_wire(
     assert (found.layers, found.malformed, found.warnings) == ("eth:ethertype:lldp", False, [])
 
 
-END_HOSTS = [f"p{os.getpid()}{end}" for end in "ab"]
-HOST, OTHER_HOST = (Namespace(f"detnet-{name}") for name in END_HOSTS)
-DIRECTORY = Path(f"/run/detnet-testbed-p{os.getpid()}/fabric")
 PATIENCE_S, QUIET_S = 10, 0.5
 ADVERTISING = "lldp:enable"
 
 
 @pytest.fixture(scope="module")
 def switches() -> Iterator[FabricMachine]:
-    """Give a fabric of two network switches between two end hosts, on a machine of its own."""
-    first, last = END_HOSTS
-    machine = FabricMachine(
-        f"p{os.getpid()}-machine",
-        switches=["p1", "p2"],
-        end_hosts=END_HOSTS,
-        links=[[f"{first}:0", "p1:1"], ["p1:2", "p2:1"], ["p2:2", f"{last}:0"]],
-        directory=str(DIRECTORY),
-    )
-    run("ip", "netns", "add", machine.name)
-    try:
-        assert "msg" not in machine.fabric()
+    with two_switches("p") as machine:
         yield machine
-    finally:
-        machine.fabric(state="absent")
-        run("ip", "netns", "delete", machine.name)
-
-
-def vsctl(machine: FabricMachine, *words: str) -> None:
-    machine.run("ovs-vsctl", f"--db=unix:{DIRECTORY}/db.sock", "--timeout=10", *words)
 
 
 @pytest.fixture
@@ -334,17 +313,17 @@ def advertising(switches: FabricMachine) -> Iterator[FabricMachine]:
     """Give the fabric with LLDP of Open vSwitch on both ports of p1."""
     ports = ("p1-1", "p1-2")
     for port in ports:
-        vsctl(switches, "set", "interface", port, f"{ADVERTISING}=true")
+        switches.vsctl("set", "interface", port, f"{ADVERTISING}=true")
     yield switches
     for port in ports:
-        vsctl(switches, "remove", "interface", port, *ADVERTISING.split(":"))
+        switches.vsctl("remove", "interface", port, *ADVERTISING.split(":"))
 
 
 @pytest.fixture
 def learning(switches: FabricMachine) -> Iterator[FabricMachine]:
     """Give the fabric with p1 as a bridge that forwards what it knows nothing of."""
-    vsctl(switches, "set-fail-mode", "p1", "standalone")
-    switches.run("ovs-ofctl", "add-flow", f"unix:{DIRECTORY}/p1.mgmt", "priority=0,actions=NORMAL")
+    switches.vsctl("set-fail-mode", "p1", "standalone")
+    switches.run("ovs-ofctl", "add-flow", f"unix:{switches.directory}/p1.mgmt", "priority=0,actions=NORMAL")
     yield switches
     assert switches.fabric()["changed"]
 
@@ -357,7 +336,9 @@ def what_comes(wire: Wire) -> list[bytes]:
 
 
 def test_we_hear_open_vswitch_by_its_names(advertising: FabricMachine) -> None:
-    result = run_module(HOST.name, "lldp_neighbors", interfaces=["uplink"], duration_s=PATIENCE_S)
+    result = run_module(
+        advertising.host(0).name, "lldp_neighbors", interfaces=["uplink"], duration_s=PATIENCE_S
+    )
     (heard,) = result["neighbors"]
     mac = link(advertising.name, "p1-1")["address"]
     assert heard["shape"] == "standard"
@@ -381,9 +362,9 @@ def test_no_bridge_passes_on_what_we_say(
     request: pytest.FixtureRequest, bridge: str, passes: list[bytes]
 ) -> None:
     machine: FabricMachine = request.getfixturevalue(bridge)
-    beyond, ours = Wire(Namespace(machine.name), "p2-1"), Wire(HOST, "uplink")
+    beyond, ours = Wire(Namespace(machine.name), "p2-1"), Wire(machine.host(0), "uplink")
     for shape in ("standard", "chameleon"):
-        run_module(HOST.name, "lldp_send", interface="uplink", shape=shape, address="192.0.2.1")
+        run_module(machine.host(0).name, "lldp_send", interface="uplink", shape=shape, address="192.0.2.1")
     ours.send(*map(_lldp.encode, FRAMES.values()), frame([], b"ordinary"), frame([21, 21, 7], b"last"))
     said_by_itself = bytes.fromhex(link(machine.name, "p1-2")["address"].replace(":", ""))
     passed = [read(data)[1] for data in what_comes(beyond) if data[6:12] != said_by_itself]
@@ -392,19 +373,19 @@ def test_no_bridge_passes_on_what_we_say(
     assert passed == passes
 
 
-def complaints() -> set[str]:
+def complaints(machine: FabricMachine) -> set[str]:
     """Return what the daemons' logs have of warnings and errors."""
-    lines = [line for log in DIRECTORY.glob("*.log") for line in log.read_text().splitlines()]
+    lines = [line for log in machine.directory.glob("*.log") for line in log.read_text().splitlines()]
     return {line.split("|", 4)[-1] for line in lines if "|INFO|" not in line}
 
 
-def daemons() -> dict[str, int]:
-    return {file.name: int(file.read_text()) for file in DIRECTORY.glob("*.pid")}
+def daemons(machine: FabricMachine) -> dict[str, int]:
+    return {file.name: int(file.read_text()) for file in machine.directory.glob("*.pid")}
 
 
 def test_open_vswitch_is_not_disturbed(advertising: FabricMachine) -> None:
-    before, said = daemons(), complaints()
-    ours, there = Wire(HOST, "uplink"), Wire(OTHER_HOST, "uplink")
+    before, said = daemons(advertising), complaints(advertising)
+    ours, there = (Wire(advertising.host(number), "uplink") for number in (0, 1))
     for _round in range(100):
         ours.send(*map(_lldp.encode, FRAMES.values()))
     ours.send(frame([21, 21, 7], b"still here"))
@@ -414,6 +395,6 @@ def test_open_vswitch_is_not_disturbed(advertising: FabricMachine) -> None:
     ours.close()
     there.close()
     assert len(before) == 2
-    assert daemons() == before
-    assert complaints() - said <= {f"unknown tlv ({RESERVED}) received on p1-1"}
+    assert daemons(advertising) == before
+    assert complaints(advertising) - said <= {f"unknown tlv ({RESERVED}) received on p1-1"}
     assert not advertising.fabric()["changed"]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -21,8 +20,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _fabric_document
-from fabric_machine import FabricMachine, frame, read
-from kernel_fixtures import Namespace, Wire
+from fabric_machine import FabricMachine, frame, read, two_switches
+from kernel_fixtures import Wire
 from namespace_modules import link, run_module
 from switch_fixtures import run, wait_until
 
@@ -31,9 +30,6 @@ if t.TYPE_CHECKING:
 
 CONTROLLER = Path(__file__).with_name("openflow_controller.py")
 ADDRESS = "tcp:127.0.0.1:6653"
-END_HOSTS = [f"c{os.getpid()}{end}" for end in "ab"]
-HOST, OTHER_HOST = (Namespace(f"detnet-{name}") for name in END_HOSTS)
-DIRECTORY = Path(f"/run/detnet-testbed-c{os.getpid()}/fabric")
 SWITCHES = ["c1", "c2"]
 # The number of a version on the wire, and its name for ovs-ofctl.
 VERSIONS = {"1.0": (1, "OpenFlow10"), "1.3": (4, "OpenFlow13")}
@@ -60,29 +56,11 @@ class Controlled:
         )
 
 
-def vsctl(machine: FabricMachine, *words: str) -> str:
-    return machine.run("ovs-vsctl", f"--db=unix:{DIRECTORY}/db.sock", "--timeout=10", *words)
-
-
 @pytest.fixture(scope="module")
 def machine() -> Iterator[FabricMachine]:
-    """Give two network switches between two end hosts, on a machine of their own."""
-    first, last = END_HOSTS
-    made = FabricMachine(
-        f"c{os.getpid()}-machine",
-        switches=SWITCHES,
-        end_hosts=END_HOSTS,
-        links=[[f"{first}:0", "c1:1"], ["c1:2", "c2:1"], ["c2:2", f"{last}:0"]],
-        directory=str(DIRECTORY),
-    )
-    run("ip", "netns", "add", made.name)
-    try:
+    with two_switches("c") as made:
         run("ip", "-n", made.name, "link", "set", "lo", "up")
-        assert "msg" not in made.fabric()
         yield made
-    finally:
-        made.fabric(state="absent")
-        run("ip", "netns", "delete", made.name)
 
 
 def listens(machine: FabricMachine, process: subprocess.Popen[str], log: Path) -> bool:
@@ -107,7 +85,7 @@ def controlled(
         try:
             wait_until("the controller listens", lambda: listens(machine, process, log))
             for switch in SWITCHES:
-                vsctl(machine, "set-controller", switch, ADDRESS)
+                machine.vsctl("set-controller", switch, ADDRESS)
             made = Controlled(machine, request.param, events)
             ready = {(switch, VERSIONS[request.param][0]) for switch in SWITCHES}
             wait_until(
@@ -117,7 +95,7 @@ def controlled(
             yield made
         finally:
             for switch in SWITCHES:
-                vsctl(machine, "del-controller", switch)
+                machine.vsctl("del-controller", switch)
             process.terminate()
             hearing.join()
     assert log.read_text() == ""
@@ -133,15 +111,15 @@ def fabric(controlled: Controlled) -> Iterator[Controlled]:
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    made = Wire(HOST, "uplink")
+def wire(machine: FabricMachine) -> Iterator[Wire]:
+    made = Wire(machine.host(0), "uplink")
     yield made
     made.close()
 
 
 @pytest.fixture
-def other_wire() -> Iterator[Wire]:
-    made = Wire(OTHER_HOST, "uplink")
+def other_wire(machine: FabricMachine) -> Iterator[Wire]:
+    made = Wire(machine.host(1), "uplink")
     yield made
     made.close()
 
@@ -163,20 +141,23 @@ def test_the_switches_have_the_rules_of_the_controller(controlled: Controlled) -
     _number, protocol = VERSIONS[controlled.version]
     for switch in SWITCHES:
         options = [f"--protocols={protocol}", "--no-names", "--no-stats"]
-        dump = controlled.machine.run("ovs-ofctl", *options, "dump-flows", f"unix:{DIRECTORY}/{switch}.mgmt")
+        dump = controlled.machine.run(
+            "ovs-ofctl", *options, "dump-flows", f"unix:{controlled.machine.directory}/{switch}.mgmt"
+        )
         lines = [line.strip() for line in dump.splitlines() if "priority" in line]
         assert sorted(lines) == rules(controlled.version)
 
 
 @pytest.mark.parametrize(
     ("host", "switch", "port"),
-    [pytest.param(HOST, "c1", 1, id="at-c1"), pytest.param(OTHER_HOST, "c2", 2, id="at-c2")],
+    [pytest.param(0, "c1", 1, id="at-c1"), pytest.param(1, "c2", 2, id="at-c2")],
 )
 def test_the_controller_hears_of_an_end_host_once(
-    fabric: Controlled, host: Namespace, switch: str, port: int
+    fabric: Controlled, host: int, switch: str, port: int
 ) -> None:
-    run_module(host.name, "lldp_send", interface="uplink", shape="chameleon", address="10.0.0.1")
-    source = bytes.fromhex(link(host.name, "uplink")["address"].replace(":", ""))
+    namespace = fabric.machine.host(host).name
+    run_module(namespace, "lldp_send", interface="uplink", shape="chameleon", address="10.0.0.1")
+    source = bytes.fromhex(link(namespace, "uplink")["address"].replace(":", ""))
     data = (HEADER[:6] + source + HEADER[12:] + CHASSIS + PORT + TTL + END).ljust(60, b"\0")
     fabric.packets(1)
     time.sleep(QUIET_S)
@@ -185,7 +166,7 @@ def test_the_controller_hears_of_an_end_host_once(
 
 
 def test_a_standard_frame_is_no_end_host_to_it(fabric: Controlled) -> None:
-    sent = run_module(HOST.name, "lldp_send", interface="uplink", address="10.0.0.1")
+    sent = run_module(fabric.machine.host(0).name, "lldp_send", interface="uplink", address="10.0.0.1")
     (heard,) = fabric.packets(1)
     assert (heard["data"], heard["end_host"]) == (sent["frame_hex"], None)
 
