@@ -1,5 +1,6 @@
 #include "control/lldp.h"
 
+#include <string.h>
 #include <time.h>
 
 #include <rte_cycles.h>
@@ -29,6 +30,17 @@ void lldp_init(struct lldp_agent *agent, const struct options *options,
 				    options->lldp_system_name, agent->own);
 }
 
+// The kernel shows an af_packet uplink also what another program of the host sends there, as lldpd.
+// A frame of the switch's own that comes back is not that: there is a loop in the network.
+static bool is_of_host(const struct lldp_agent *agent, const uint8_t *data,
+		       const struct lldp_heard *heard) {
+	struct lldp_heard own;
+
+	return memcmp(data + MAC_LEN, agent->uplink->mac.addr_bytes, MAC_LEN) == 0 &&
+	       lldp_read(agent->own, agent->own_len, &own) &&
+	       (heard->id_len != own.id_len || memcmp(heard->id, own.id, own.id_len) != 0);
+}
+
 static void hear(struct lldp_agent *agent, unsigned worker, uint64_t now_ms) {
 	uint8_t data[LLDP_FRAME_MAX];
 	struct lldp_heard heard;
@@ -38,7 +50,7 @@ static void hear(struct lldp_agent *agent, unsigned worker, uint64_t now_ms) {
 
 		if (len == 0)
 			return;
-		if (lldp_read(data, len, &heard) &&
+		if (lldp_read(data, len, &heard) && !is_of_host(agent, data, &heard) &&
 		    !neighbours_hear(&agent->neighbours, data, len, &heard, now_ms))
 			lldp_leave_out();
 	}
