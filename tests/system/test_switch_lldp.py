@@ -15,7 +15,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import _lldp, _lldp
 from kernel_fixtures import UPLINK, Namespace, Wire, namespace
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
-from switch_fixtures import MACS, RpcError, Switch, bench, run, running, wait_until
+from switch_fixtures import MACS, RpcError, Switch, Unprivileged, bench, run, running, wait_until
 from switch_lldp import LLDP_GROUP, NEIGHBOURS_MAX, lldp, neighbors
 from switch_rules import TAGS, arriving, delivered, numbered, rule, tagged, wildcard
 from vhost_guest import Guest
@@ -25,7 +25,7 @@ if t.TYPE_CHECKING:
 
 QUIET_S = 0.3
 FLOOD, FLOOD_S, STEPS_PER_S = 10_000, 4, 100  # chassis ids in a second, again and again
-GROWTH_KIB = 256  # of memory that the switch may use more meanwhile, for its answers
+GROWTH_KIB = 4096  # of memory that the switch may use more meanwhile; to keep all frames would take 15 MiB
 
 
 class Ends(t.NamedTuple):
@@ -38,10 +38,13 @@ class Ends(t.NamedTuple):
 
 
 @contextlib.contextmanager
-def ends(where: Namespace, directory: Path, *arguments: str) -> Iterator[Ends]:
+def ends(where: Namespace, *arguments: str) -> Iterator[Ends]:
+    """Run a switch with its wire and the guest of VM 1, with the rights that its container has."""
+    rights = ("net_raw", "net_admin")
     with (
+        Unprivileged.home() as home,
         contextlib.closing(Wire(where, "wire")) as wire,
-        running(Switch(directory, UPLINK, arguments, where=where.name)) as switch,
+        running(Unprivileged(home, UPLINK, arguments, where=where.name, capabilities=rights)) as switch,
     ):
         switch.add_port(1)
         with contextlib.closing(Guest(switch.vhost(1)).open()) as guest:
@@ -56,8 +59,8 @@ def where() -> Iterator[Namespace]:
 
 
 @pytest.fixture(scope="module")
-def whole(where: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
-    with ends(where, tmp_path_factory.mktemp("lldp")) as made:
+def whole(where: Namespace) -> Iterator[Ends]:
+    with ends(where) as made:
         yield made
 
 
@@ -256,9 +259,9 @@ def test_who_only_listens_says_nothing(on: Ends) -> None:
     assert on.wire.receive(1.5) is None
 
 
-def test_tells_of_itself_at_once_and_then_at_the_interval(where: Namespace, tmp_path: Path) -> None:
+def test_tells_of_itself_at_once_and_then_at_the_interval(where: Namespace) -> None:
     arguments = ("--lldp-interval", "1", "--lldp-ttl", "4", "--lldp-system-name", "beta")
-    with ends(where, tmp_path, *arguments) as on:
+    with ends(where, *arguments) as on:
         told, times = [], []
         for _frame in range(4):
             told.append(on.wire.receive())
@@ -270,6 +273,21 @@ def test_tells_of_itself_at_once_and_then_at_the_interval(where: Namespace, tmp_
     neighbour = _lldp_neighbor.neighbor("wire", _lldp.decode(told[0]))
     assert (neighbour["system_name"], neighbour["ttl_s"]) == ("beta", 4)
     assert all(0.9 < after - before < 1.5 for before, after in itertools.pairwise(times[1:]))
+
+
+def test_two_data_cores_are_one_neighbour(where: Namespace, tmp_path: Path) -> None:
+    """The kernel spreads what comes in over both; what leaves does so once."""
+    many = [lldp(number) for number in range(NEIGHBOURS_MAX)]
+    uplink = f"{UPLINK},qpairs=2"
+    with (
+        contextlib.closing(Wire(where, "wire")) as wire,
+        running(Switch(tmp_path, uplink, where=where.name, data_cores=2)) as switch,
+    ):
+        wire.send(*many)
+        wait_until("all are heard", lambda: sorted(neighbors(switch)) == many)
+        switch.call("lldp.announce")
+        assert wire.receive() is not None
+        assert wire.receive(QUIET_S) is None
 
 
 LLDP_OF_GUEST = Ether(src=MACS[1], dst=LLDP_GROUP, type=0x88CC) / Raw(lldp()[14:])
@@ -299,8 +317,8 @@ def test_guests_get_nothing(on: Ends) -> None:
     assert on.guest.receive(QUIET_S) is None
 
 
-def test_guests_get_nothing_where_untagged_frames_are_accepted(where: Namespace, tmp_path: Path) -> None:
-    with ends(where, tmp_path, "--accept-untagged") as on:
+def test_guests_get_nothing_where_untagged_frames_are_accepted(where: Namespace) -> None:
+    with ends(where, "--accept-untagged") as on:
         on.wire.send(lldp(), delivered(1))
         assert on.guest.receive() == delivered(1)
         assert on.guest.receive(QUIET_S) is None
