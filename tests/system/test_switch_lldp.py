@@ -331,6 +331,7 @@ def test_nobody_announces_on_a_link_that_is_down_and_all_goes_on_when_it_is_up(o
     wait_until("it is heard", lambda: neighbors(on.switch))
     for _flap in range(3):
         on.where.set_link("wire", "down")
+        wait_until("the link is down", lambda: not on.switch.call("switch.info")["uplink"]["link_up"])
         with pytest.raises(RpcError, match=cause) as error:
             on.switch.call("lldp.announce")
         assert error.value.code == -32002

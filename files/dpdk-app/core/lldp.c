@@ -79,12 +79,16 @@ bool lldp_read(const uint8_t *data, size_t len, struct lldp_heard *heard) {
 	return n >= MANDATORY;
 }
 
-// FNV-1a.
+// Word by word: somebody may send many long ids.
 uint64_t lldp_hash(const uint8_t *id, size_t len) {
-	uint64_t hash = UINT64_C(0xcbf29ce484222325);
+	uint64_t hash = len, word;
 
-	for (size_t i = 0; i < len; i++)
-		hash = (hash ^ id[i]) * UINT64_C(0x100000001b3);
+	for (size_t at = 0; at < len; at += sizeof(word)) {
+		word = 0;
+		memcpy(&word, id + at, len - at < sizeof(word) ? len - at : sizeof(word));
+		hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+		hash ^= hash >> 29;
+	}
 	return hash != 0 ? hash : 1;
 }
 

@@ -211,11 +211,28 @@ static void with_any_name_it_is_read(void **state) {
 	assert_int_equal(lldp_write(mac, 7, name, frame), LLDP_OWN_MAX);
 }
 
+static void each_byte_of_an_id_changes_its_hash(void **state) {
+	uint8_t id[32] = {0};
+
+	(void)state;
+	for (size_t len = 1; len <= sizeof(id); len++) {
+		const uint64_t hash = lldp_hash(id, len);
+
+		assert_true(hash != 0 && hash != lldp_hash(id, len - 1));
+		for (size_t at = 0; at < len; at++) {
+			id[at] = 1;
+			assert_true(lldp_hash(id, len) != hash);
+			id[at] = 0;
+		}
+	}
+}
+
 int main(void) {
 	const struct CMUnitTest whole[] = {
 		cmocka_unit_test(a_frame_is_no_longer_than_ethernet_allows),
 		cmocka_unit_test(the_frame_of_the_switch_is_this_one),
 		cmocka_unit_test(with_any_name_it_is_read),
+		cmocka_unit_test(each_byte_of_an_id_changes_its_hash),
 	};
 
 	return RUN_TABLE(rows, check_read) + RUN_TABLE(rows, check_changed_bytes) +
