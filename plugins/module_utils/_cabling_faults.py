@@ -81,6 +81,7 @@ def as_found(cabling: Cabling) -> dict[Ends, Described]:
 def judge(cabling: Cabling, wanted: t.Mapping[Ends, Described]) -> Judged:
     """Compare a cabling with the description."""
     judge_ = _Judge(cabling, wanted)
+    judge_.silent()
     judge_.crowds()
     judge_.chassis()
     judge_.links()
@@ -101,6 +102,16 @@ class _Judge:
         self.faults.append({"fault": kind, "where": where, "described": wanted, "found": found})
         for ends in cables:
             self.by_ends.setdefault(ends, []).append(kind)
+
+    def silent(self) -> None:
+        """Note the nodes that nobody asked."""
+        names = [
+            node
+            for node, kind in sorted(self.cabling.kinds.items())
+            if kind != UNKNOWN and node not in self.cabling.observed
+        ]
+        if names:
+            self.notes.append(f"Not asked: {listed(names)}. Cables there are known from the other end alone")
 
     def crowds(self) -> None:
         """Find ports with several neighbours, and ports that are heard at several places."""
