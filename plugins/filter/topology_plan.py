@@ -49,11 +49,20 @@ _value:
 
 import typing as t
 
+from ansible.errors import AnsibleFilterError
+from ansible_collections.detnet.testbed.plugins.module_utils._cabling_names import CablingError
 from ansible_collections.detnet.testbed.plugins.module_utils._cabling_plan import plan
+
+
+def topology_plan(testbed: t.Mapping[str, t.Any], host: str, interfaces: t.Iterable[str]) -> dict[str, t.Any]:
+    try:
+        return plan(testbed, host, interfaces)
+    except CablingError as exc:
+        raise AnsibleFilterError(str(exc)) from None
 
 
 class FilterModule:
     """Offer the filter."""
 
     def filters(self) -> dict[str, t.Callable[..., t.Any]]:
-        return {"topology_plan": plan}
+        return {"topology_plan": topology_plan}

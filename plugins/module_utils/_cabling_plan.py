@@ -13,6 +13,7 @@ import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils._cabling_names import (
     NETWORK_SWITCH,
+    CablingError,
     End,
     Values,
     is_number,
@@ -23,19 +24,33 @@ from ansible_collections.detnet.testbed.plugins.module_utils._cabling_names impo
 def ports_of(testbed: Values, host: str, interfaces: t.Iterable[str]) -> dict[str, End]:
     """Return those of a host's interfaces that are ports of the testbed, by name."""
     nodes: t.Mapping[str, Values] = testbed["nodes"]
+    here = [host] if host in nodes else switches_of(testbed)
     found: dict[str, End] = {}
     for interface in interfaces:
         node = host if host in nodes else interface.rpartition("-")[0]
-        if node in nodes:
+        if node in here:
             port = port_of(nodes[node]["kind"], [interface], nodes[node].get("ports") or {})
             if is_number(port):
                 found[interface] = End(node, port)
     return found
 
 
+def switches_of(testbed: Values) -> list[str]:
+    return [name for name, node in testbed["nodes"].items() if node["kind"] == NETWORK_SWITCH]
+
+
 def plan(testbed: Values, host: str, interfaces: t.Iterable[str]) -> dict[str, t.Any]:
-    """Return options of the module lldp_neighbors: interfaces, and announce for those nodes that cannot speak."""
+    """Return options of the module lldp_neighbors: interfaces, and announce for those nodes that cannot speak.
+
+    Raises CablingError if no interface is a port.
+    """
     ports = ports_of(testbed, host, interfaces)
+    if not ports:
+        raise CablingError(
+            f"Cannot listen on {host}: no interface of it that is up is a port of "
+            f"{', '.join(switches_of(testbed))}; run switches.yml first, or name the ports of a network switch in its "
+            "testbed_ports"
+        )
     return {
         "interfaces": list(ports),
         "announce": [
@@ -62,11 +77,8 @@ def observations(testbed: Values, heard: t.Mapping[str, Values]) -> list[dict[st
         )
 
     for host, result in heard.items():
-        if host in nodes:
-            of(host)  # listened, though maybe on no interface
-        else:
-            for node in (name for name, values in nodes.items() if values["kind"] == NETWORK_SWITCH):
-                of(node)
+        for node in [host] if host in nodes else switches_of(testbed):
+            of(node)  # it listened, though maybe on no interface
         ports = ports_of(testbed, host, result["interfaces"])
         for interface, end in ports.items():
             of(end.node)["ports"][interface] = result["interfaces"][interface]

@@ -19,13 +19,13 @@ description:
 author: The detnet.testbed authors (@detnet)
 attributes:
   check_mode:
-    description: Predicts which pictures would change, and writes none.
+    description: Predicts which files would change, and writes none.
     support: full
   diff_mode:
-    description: A picture is no text to compare.
+    description: Most of what changes is a picture.
     support: none
   idempotent:
-    description: Pictures of the same topology are the same.
+    description: The picture of the same topology is the same. The evidence in C(.json) says when somebody was heard.
     support: full
 options:
   observations:
@@ -62,14 +62,16 @@ options:
     description: What is written above the picture.
     type: str
     default: Topology
-  pictures:
-    description: Files to draw the topology into, each ending in C(.svg) or C(.png).
+  files:
+    description:
+      - Files to write the topology into. The end of a name says what is written; C(.json) is the graph, C(.dot)
+        the picture in the language of Graphviz, C(.svg) and C(.png) the picture.
     type: list
     elements: path
     default: []
 requirements:
   - networkx >= 3.4
-  - dot of Graphviz, for O(pictures)
+  - dot of Graphviz, for pictures in O(files)
 seealso:
   - module: detnet.testbed.lldp_neighbors
 """
@@ -80,7 +82,7 @@ EXAMPLES = r"""
     observations:
       - {node: alpha, kind: end_host, ports: "{{ heard.interfaces }}", neighbors: "{{ heard.neighbors }}"}
     testbed: "{{ testbed }}"
-    pictures: [build/topology.svg]
+    files: [build/topology.json, build/topology.svg]
   register: topology
 
 - name: Refuse a wrong cabling
@@ -134,6 +136,7 @@ links:
     - {ends: ["alpha:0", "s1:1"], speed_bps: 10000000000, mtu: 9216}
 """
 
+import json
 import typing as t
 from pathlib import Path
 
@@ -164,10 +167,10 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     },
     "testbed": {"type": "dict"},
     "title": {"type": "str", "default": "Topology"},
-    "pictures": {"type": "list", "elements": "path", "default": []},
+    "files": {"type": "list", "elements": "path", "default": []},
 }
 OF_TESTBED = {"nodes", "links", "guests"}
-FORMATS = (".svg", ".png")
+PICTURES = (".svg", ".png")
 DRAWING_S = 60
 
 
@@ -194,24 +197,33 @@ def topology(
     }
 
 
-def drawn(module: AnsibleModule, source: str, path: str) -> bool:
-    """Draw a picture into a file, and return whether it was another one. Raises CablingError, OSError."""
+def content(module: AnsibleModule, result: dict[str, t.Any], path: str) -> bytes:
+    """Return what belongs into a file. Raises CablingError."""
     kind = Path(path).suffix
-    if kind not in FORMATS:
-        raise CablingError(f"{path} ends in neither {' nor '.join(FORMATS)}; name it so")
+    if kind == ".json":
+        return json.dumps(result["graph"], indent=2).encode() + b"\n"
+    if kind == ".dot":
+        return str(result["dot"]).encode()
+    if kind not in PICTURES:
+        raise CablingError(f"{path} ends in none of .json, .dot, {', '.join(PICTURES)}; name it so")
     program = module.get_bin_path("dot")
     if program is None:
         raise CablingError("there is no dot here; install graphviz")
-    # A picture is bytes, which run_command returns as text only where that text has an encoding.
+    # A picture is bytes, which run_command returns if text has no encoding.
     status, picture, complaint = module.run_command(
-        ["timeout", str(DRAWING_S), program, f"-T{kind[1:]}"], data=source, encoding=None
+        ["timeout", str(DRAWING_S), program, f"-T{kind[1:]}"], data=result["dot"], encoding=None
     )
     if status:
         raise CablingError(f"dot ended with {status}: {complaint.decode(errors='replace').strip()}")
-    file = Path(path)
-    changed = not file.exists() or file.read_bytes() != picture
+    return bytes(picture)
+
+
+def written(module: AnsibleModule, result: dict[str, t.Any], path: str) -> bool:
+    """Write a file, and return whether it was another one. Raises CablingError, OSError."""
+    file, after = Path(path), content(module, result, path)
+    changed = not file.exists() or file.read_bytes() != after
     if changed and not module.check_mode:
-        file.write_bytes(picture)
+        file.write_bytes(after)
     return changed
 
 
@@ -222,7 +234,7 @@ def main() -> None:
     params = module.params
     try:
         result = topology(params["observations"], params["testbed"], params["title"])
-        changed = [drawn(module, result["dot"], path) for path in params["pictures"]]
+        changed = [written(module, result, path) for path in params["files"]]
     except (CablingError, OSError) as exc:
         module.fail_json(msg=f"Cannot tell the topology: {exc}")
     module.exit_json(changed=any(changed), **result)
