@@ -8,8 +8,10 @@ import re
 import subprocess
 import time
 import typing as t
+from pathlib import Path
 
 import pytest
+from ansible_collections.detnet.testbed.plugins.module_utils import _lldp
 from kernel_fixtures import Namespace, Wire, namespace
 from namespace_modules import module_command, run_module
 from switch_fixtures import run, wait_until
@@ -136,6 +138,58 @@ def test_an_interface_is_promiscuous_only_while_somebody_listens(cable: Namespac
         if ends == "by itself":
             assert json.loads(listener.communicate(timeout=20)[0])["neighbors"] == []
     assert link(cable, HERE)["promiscuity"] == 0
+
+
+def flap(cable: Namespace) -> None:
+    for state in ("down", "up") * 3:
+        cable.set_link(THERE, state)
+
+
+@pytest.mark.parametrize("disturb", [flap, lambda _cable: None], ids=["a-link-that-flaps", "a-steady-link"])
+def test_who_speaks_after_the_link_came_back_is_heard(
+    cable: Namespace, disturb: t.Callable[[Namespace], None]
+) -> None:
+    with started(cable, "lldp_neighbors", interfaces=[HERE], duration_s=20) as listener:
+        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+        disturb(cable)
+        run_module(cable.name, "lldp_send", interface=THERE)
+        result = json.loads(listener.communicate(timeout=30)[0])
+    assert [heard["port_id"]["value"] for heard in result["neighbors"]] == [THERE]
+    assert link(cable, HERE)["promiscuity"] == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        pytest.param(("set", "dev", HERE, "down"), "an interface went down; is its cable loose?", id="down"),
+        pytest.param(("delete", "dev", HERE), "an interface (is gone|went down)", id="gone"),
+    ],
+)
+def test_an_interface_that_goes_while_somebody_listens_is_told(
+    cable: Namespace, command: tuple[str, ...], why: str
+) -> None:
+    with started(cable, "lldp_neighbors", interfaces=[HERE], duration_s=20) as listener:
+        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+        run("ip", "-n", cable.name, "link", *command)
+        result = json.loads(listener.communicate(timeout=30)[0])
+    assert result["failed"]
+    assert re.search(why, result["msg"])
+
+
+def test_a_neighbour_that_makes_up_ten_thousand_is_bounded_and_told(cable: Namespace) -> None:
+    wire = Wire(cable, THERE)
+    with started(cable, "lldp_neighbors", interfaces=[HERE], expected=0, duration_s=3) as listener:
+        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+        for number in range(10_000):
+            address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
+            wire.send(_lldp.encode(_lldp.chameleon("02:00:00:00:00:01", address)))
+        memory_kib = int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{listener.pid}/status").read_text())[1])  # type: ignore[index]
+        result = json.loads(listener.communicate(timeout=30)[0])
+    assert len(result["neighbors"]) == 64
+    assert result["interfaces"][HERE]["left_out"] > 0
+    assert "Somebody there makes up neighbours" in json.dumps(result["warnings"])
+    assert memory_kib < 100 << 10
+    wire.close()
 
 
 def test_malformed_frames_are_a_warning(cable: Namespace) -> None:
