@@ -50,7 +50,7 @@ class Cable:
 class Cabling:
     """All cables, by their ends in order.
 
-    by_port: the same cables by each of their ends. ports: those of the nodes that listened. speakers: how many each of
+    by_port: the same cables by each of their ends. ports: those of the nodes that listened. speakers: whom each of
     them heard. chassis: names by the chassis id that they say to have. system_names: of nodes that are not known.
     """
 
@@ -59,7 +59,7 @@ class Cabling:
     ports: dict[End, Values]
     cables: dict[Ends, Cable]
     by_port: dict[End, list[Cable]]
-    speakers: dict[End, int]
+    speakers: dict[End, set[End]]
     chassis: dict[str, set[str]]
     system_names: dict[str, str]
 
@@ -119,10 +119,11 @@ def _merged(observations: t.Sequence[Values], nodes: t.Mapping[str, Values]) -> 
 
 
 def _hear(found: Cabling, directory: Directory, by: End, said: Values) -> None:
-    found.speakers[by] = found.speakers.get(by, 0) + 1
-    if found.speakers[by] > SPEAKERS_MAX:
-        return
     speaker = directory.end(said)
+    speakers = found.speakers.setdefault(by, set())
+    speakers.add(speaker)
+    if len(speakers) > SPEAKERS_MAX:
+        return
     if speaker.node not in found.kinds:
         found.kinds[speaker.node] = directory.kind(speaker.node)
         found.system_names[speaker.node] = clean(said.get("system_name") or "")

@@ -96,7 +96,7 @@ class _Judge:
         self.faults: list[Fault] = []
         self.notes: list[str] = []
         self.by_ends: dict[Ends, list[str]] = {}
-        self.crowded = {end for end, count in cabling.speakers.items() if count > 1}
+        self.crowded = {end for end, speakers in cabling.speakers.items() if len(speakers) > 1}
 
     def fault(self, kind: str, where: str, wanted: str, found: str, *cables: Ends) -> None:
         self.faults.append({"fault": kind, "where": where, "described": wanted, "found": found})
@@ -117,7 +117,7 @@ class _Judge:
         """Find ports with several neighbours, and ports that are heard at several places."""
         for end in sorted(self.crowded, key=order):
             heard = [other_end(cable, end) for cable in self.cabling.at(end) if cable.hears(end)]
-            count = self.cabling.speakers[end]
+            count = len(self.cabling.speakers[end])
             found = f"{count}: {some([str(one) for one in heard], count)}"
             cables = [ends_of(end, one) for one in heard]
             self.fault("several neighbours", str(end), "one neighbour", found, *cables)

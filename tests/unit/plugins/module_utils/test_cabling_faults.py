@@ -184,6 +184,14 @@ def test_a_port_that_hears_its_own_frames() -> None:
     ]
 
 
+def test_a_port_that_speaks_in_two_shapes_is_one_neighbour() -> None:
+    heard = observations(*LINKS)
+    address = {"subtype": "network_address", "value": POCKET["nodes"]["alpha"]["management_address"]}
+    chameleon = said("s1:1", "alpha:0", system_name=None, chassis_id=address)
+    next(one for one in heard if one["node"] == "s1")["neighbors"].append(chameleon)
+    assert judged(heard).faults == []
+
+
 def test_a_hostile_neighbour_with_64_names_is_one_fault() -> None:
     heard = observations(*LINKS)
     by_s1 = next(one for one in heard if one["node"] == "s1")
