@@ -22,12 +22,13 @@ from ansible_collections.detnet.testbed.plugins.module_utils._cabling_names impo
     End,
     Values,
     clean,
+    listed,
     order,
+    some,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._cabling_swaps import listed, swaps
+from ansible_collections.detnet.testbed.plugins.module_utils._cabling_swaps import swaps
 
 Fault = dict[str, str]
-NAMED_MAX = 4  # of many
 PREFIXES = ((10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -86,7 +87,7 @@ def judge(cabling: Cabling, wanted: t.Mapping[Ends, Described]) -> Judged:
     judge_.chassis()
     judge_.links()
     judge_.cables()
-    return Judged(judge_.faults, judge_.notes, judge_.by_ends)
+    return Judged(judge_.faults, sorted(judge_.notes), judge_.by_ends)
 
 
 class _Judge:
@@ -118,7 +119,7 @@ class _Judge:
         for end in sorted(self.crowded, key=order):
             heard = [other_end(cable, end) for cable in self.cabling.at(end) if cable.hears(end)]
             count = len(self.cabling.speakers[end])
-            found = f"{count}: {some([str(one) for one in heard], count)}"
+            found = f"{count}: {some(list(map(str, heard)), count)}"
             cables = [ends_of(end, one) for one in heard]
             self.fault("several neighbours", str(end), "one neighbour", found, *cables)
         heard_at: dict[End, list[End]] = {}
@@ -129,54 +130,63 @@ class _Judge:
             if len(places) > 1:
                 where = sorted(places, key=order)
                 cables = [ends_of(said, place) for place in where]
-                found = f"heard at {some(list(map(str, where)), len(where))}"
+                found = f"heard at {some(list(map(str, where)))}"
                 self.fault("duplicate", str(said), "at one port", found, *cables)
 
     def chassis(self) -> None:
         for chassis, names in sorted(self.cabling.chassis.items()):
             if len(names) > 1:
-                found = f"{len(names)}: {some(sorted(names), len(names))}"
+                found = f"{len(names)}: {some(sorted(names))}"
                 self.fault("duplicate chassis id", clean(chassis), "one node", found)
 
     def links(self) -> None:
         """Find the links that are not there, and the cables that are there instead."""
-        audible: list[Ends] = []
-        for ends in self.wanted:
-            if ends in self.cabling.cables:
-                continue
+        absent, surplus = self.absent(), self.surplus()
+        switches = {node for node, kind in self.cabling.kinds.items() if kind == NETWORK_SWITCH}
+        explained: set[Ends] = set()
+        for swap in swaps(absent, surplus, switches):
+            wanted = some([shown(ends) for ends in sorted(swap.missing, key=by_order)])
+            self.fault("swapped", swap.where(), wanted, str(swap), *swap.missing, *swap.unexpected)
+            explained |= {*swap.missing, *swap.unexpected}
+        for ends in absent:
+            if ends not in explained:
+                self.fault("missing", shown(ends), "linked", "; ".join(map(self.hears, ends)), ends)
+        for ends in surplus:
+            if ends not in explained:
+                loop = ends[0].node == ends[1].node
+                found = f"{ends[0].node} is linked with itself" if loop else "linked"
+                self.fault("loop" if loop else "unexpected", shown(ends), "not linked", found, ends)
+
+    def absent(self) -> list[Ends]:
+        """Return the links that somebody should hear, and nobody does; note the others that are not there."""
+        found = []
+        for ends in self.wanted.keys() - self.cabling.cables.keys():
             elsewhere = any(map(self.cabling.at, ends))
-            if not elsewhere and self.cabling.observed.isdisjoint(end.node for end in ends):
-                self.notes.append(f"{shown(ends)}: neither {ends[0].node} nor {ends[1].node} can be asked")
+            if elsewhere or not self.cabling.observed.isdisjoint(end.node for end in ends):
+                found.append(ends)
             else:
-                audible.append(ends)
+                self.notes.append(f"{shown(ends)}: neither {ends[0].node} nor {ends[1].node} can be asked")
+        return sorted(found, key=by_order)
+
+    def surplus(self) -> list[Ends]:
+        """Return the cables that no link describes; note those to unknown nodes, where no port is of a link."""
         ports = {end for ends in self.wanted for end in ends}
-        unexpected = []
-        for ends in sorted(self.cabling.cables.keys() - self.wanted.keys(), key=by_order):
-            unknown = [end for end in ends if self.cabling.kinds[end.node] == UNKNOWN]
+        found = []
+        for ends in self.cabling.cables.keys() - self.wanted.keys():
+            unknown = any(self.cabling.kinds[end.node] == UNKNOWN for end in ends)
             if unknown and not self.crowded.isdisjoint(ends):
                 continue  # told with its port
             if unknown and ports.isdisjoint(ends):
                 self.notes.append(f"{shown(ends)}: no link of the description, and no node of it at one end")
             else:
-                unexpected.append(ends)
-        switches = {node for node, kind in self.cabling.kinds.items() if kind == NETWORK_SWITCH}
-        for swap in swaps(audible, unexpected, switches):
-            wanted = ", ".join(map(shown, sorted(swap.missing, key=by_order)))
-            self.fault("swapped", swap.where(), wanted, str(swap), *swap.missing, *swap.unexpected)
-            audible = [ends for ends in audible if ends not in swap.missing]
-            unexpected = [ends for ends in unexpected if ends not in swap.unexpected]
-        for ends in audible:
-            self.fault("missing", shown(ends), "linked", "; ".join(map(self.hears, ends)), ends)
-        for ends in unexpected:
-            loop = ends[0].node == ends[1].node
-            found = f"{ends[0].node} is linked with itself" if loop else "linked"
-            self.fault("loop" if loop else "unexpected", shown(ends), "not linked", found, ends)
+                found.append(ends)
+        return sorted(found, key=by_order)
 
     def hears(self, end: End) -> str:
         """Say what is known of an end whose link is missing."""
         heard = [str(other_end(cable, end)) for cable in self.cabling.at(end)]
         if heard:
-            return f"{end} is linked with {some(heard, len(heard))}"
+            return f"{end} is linked with {some(heard)}"
         if end.node not in self.cabling.observed:
             return f"{end.node} cannot be asked"
         return (
@@ -212,12 +222,6 @@ def other_end(cable: Cable, end: End) -> End:
 
 def by_order(ends: Ends) -> tuple[t.Any, ...]:
     return order(ends[0]), order(ends[1])
-
-
-def some(names: t.Sequence[str], count: int) -> str:
-    """Return the first of names, and how many of count others there are."""
-    first = list(names[:NAMED_MAX])
-    return listed([*first, f"{count - len(first)} more"] if count > len(first) else first)
 
 
 def adopted(cabling: Cabling) -> list[dict[str, t.Any]]:

@@ -16,6 +16,7 @@ Values = t.Mapping[str, t.Any]
 END_HOST, NETWORK_SWITCH, VM, UNKNOWN = "end_host", "network_switch", "vm", "unknown"
 UPLINK = "0"  # the port of an end host
 TEXT_MAX = 40
+NAMED_MAX = 8  # of many
 LAST_NUMBER = re.compile(r"(?<!\d)0*([1-9]\d{0,2})$", re.ASCII)
 
 
@@ -49,6 +50,18 @@ def clean(text: t.Any) -> str:
         for one in str(text)[: TEXT_MAX + 1]
     )
     return shown if len(shown) <= TEXT_MAX else f"{shown[: TEXT_MAX - 3]}..."
+
+
+def listed(names: t.Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def some(names: t.Sequence[str], count: int = 0) -> str:
+    """Return the first of names, and how many more there are of them, or of count."""
+    first = list(names[:NAMED_MAX])
+    more = max(count, len(names)) - len(first)
+    return listed([*first, f"{more} more"] if more else first)
 
 
 def port_of(kind: str, names: t.Iterable[str | None], numbers: t.Mapping[str, int]) -> str:

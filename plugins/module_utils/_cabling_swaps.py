@@ -8,7 +8,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils._cabling import Ends
-from ansible_collections.detnet.testbed.plugins.module_utils._cabling_names import End, order
+from ansible_collections.detnet.testbed.plugins.module_utils._cabling_names import End, order, some
 
 try:
     import networkx as nx
@@ -30,17 +30,12 @@ class Swap(t.NamedTuple):
     unexpected: list[Ends]
 
     def __str__(self) -> str:
-        return f"{listed(map(str, self.plugs))} are swapped at {self.where()}"
+        return f"{some(list(map(str, self.plugs)))} are swapped at {self.where()}"
 
     def where(self) -> str:
         if len({place.node for place in self.places}) == 1:
-            return f"{self.places[0].node} ports {listed(place.port for place in self.places)}"
-        return listed(map(str, self.places))
-
-
-def listed(names: t.Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+            return f"{self.places[0].node} ports {some([place.port for place in self.places])}"
+        return some(list(map(str, self.places)))
 
 
 def swaps(missing: t.Iterable[Ends], unexpected: t.Iterable[Ends], switches: t.Container[str]) -> list[Swap]:

@@ -203,7 +203,7 @@ def test_a_hostile_neighbour_with_64_names_is_one_fault() -> None:
     (row,) = judged(heard).faults
     assert (row["fault"], row["where"]) == ("several neighbours", "s1:1")
     assert row["found"].startswith("64: alpha:0, unknown ")
-    assert row["found"].endswith(" and 60 more")
+    assert row["found"].endswith(" and 56 more")
     assert row["found"].isprintable()
 
 
