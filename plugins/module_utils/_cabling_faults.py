@@ -81,13 +81,13 @@ def as_found(cabling: Cabling) -> dict[Ends, Described]:
 
 def judge(cabling: Cabling, wanted: t.Mapping[Ends, Described]) -> Judged:
     """Compare a cabling with the description."""
-    judge_ = _Judge(cabling, wanted)
-    judge_.silent()
-    judge_.crowds()
-    judge_.chassis()
-    judge_.links()
-    judge_.cables()
-    return Judged(judge_.faults, sorted(judge_.notes), judge_.by_ends)
+    found = _Judge(cabling, wanted)
+    found.silent()
+    found.crowds()
+    found.chassis()
+    found.links()
+    found.cables()
+    return Judged(found.faults, sorted(found.notes), found.by_ends)
 
 
 class _Judge:

@@ -13,6 +13,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import yaml
+from ansible_collections.detnet.testbed.plugins.module_utils._state_table import table
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed import compile_testbed
 from ansible_collections.detnet.testbed.plugins.modules.topology_info import topology
 from cablings import Testbed, observations
@@ -55,6 +56,11 @@ def sources() -> dict[str, str]:
         f"topology-{name}.svg": str(topology(seen, testbed, f"Topology of {testbed['name']}")["dot"])
         for name, (seen, testbed) in told.items()
     }
+
+
+def table_of_wrong_cables() -> str:
+    pocket = inventory("pocket")
+    return table(topology(observations(*WRONG), pocket, "")["faults"])
 
 
 def drawn(source: str) -> str:

@@ -10,7 +10,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from drawn_topologies import drawn, said, sources
+from drawn_topologies import drawn, said, sources, table_of_wrong_cables
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "topology.md").read_text()
@@ -18,6 +18,10 @@ PAGE = (DOCS / "topology.md").read_text()
 
 def test_the_page_shows_each_picture() -> None:
     assert set(re.findall(r"\]\((topology-[a-z-]+\.svg)\)", PAGE)) == set(sources())
+
+
+def test_the_page_shows_the_table_that_the_code_makes() -> None:
+    assert f"```\n{table_of_wrong_cables()}\n```" in PAGE
 
 
 @pytest.mark.skipif(not shutil.which("dot"), reason="graphviz is not installed")
