@@ -64,6 +64,12 @@ _value:
       description: Names of the network switches.
       type: list
       elements: str
+    nodes:
+      description:
+        - For each end host and network switch its C(kind). An end host has C(management_address), a network switch
+          C(chassis_id), by which a pocket fabric speaks for it, and C(ports), the numbers of its ports by their
+          names in C(testbed_ports).
+      type: dict
     links:
       description:
         - The links, each with its two C(ends), written as NODE:PORT, C(speed_bps) and C(mtu), which may be null.

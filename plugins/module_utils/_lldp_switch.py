@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.detnet.testbed.plugins.module_utils import _lldp_neighbor
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_hearing import Hearing
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_socket import ANNOUNCE_S
-from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch
+from ansible_collections.detnet.testbed.plugins.module_utils._switch import CONFLICT, Switch, SwitchError
 
 UPLINK = "uplink"
 POLL_S = 0.1
@@ -29,7 +29,7 @@ def hear(switch: Switch, seconds: float, expected: int, announce: bool) -> tuple
     while True:
         now = time.monotonic()
         if announce and now >= due:
-            switch.call("lldp.announce")
+            tell(switch)
             due = now + ANNOUNCE_S
         answer = switch.call("lldp.neighbors")
         elapsed = time.monotonic() - began
@@ -38,8 +38,17 @@ def hear(switch: Switch, seconds: float, expected: int, announce: bool) -> tuple
             break
         time.sleep(POLL_S)
     if announce:
-        switch.call("lldp.announce")  # for whoever was heard, and did not listen before
+        tell(switch)  # for whoever was heard, and did not listen before
     return hearing, answer
+
+
+def tell(switch: Switch) -> None:
+    """Let the switch send, unless its link is down, which nobody at the other end hears either. Raises SwitchError."""
+    try:
+        switch.call("lldp.announce")
+    except SwitchError as exc:
+        if exc.code != CONFLICT:
+            raise
 
 
 def heard(answer: dict[str, t.Any], expected: int, newer_than_s: float) -> Hearing:

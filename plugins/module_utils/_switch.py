@@ -20,6 +20,7 @@ REQUEST_ID = 1
 
 # Codes of errors that callers tell apart.
 NOT_FOUND = -32001
+CONFLICT = -32002
 GENERATION_DIFFERS = -32005
 
 WAYS_OUT = {

@@ -16,7 +16,9 @@ from ansible_collections.detnet.testbed.plugins.module_utils._testbed_rules impo
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings import (
     Variables,
     control_socket,
+    mac_prefix,
     name_faults,
+    read_ports,
     read_settings,
     read_shared,
     variable_faults,
@@ -70,6 +72,11 @@ def compile_testbed(
         faults += wrong + wrong_vms
     faults += duplicate_faults([vm for vm in vms.values() if "mac" in vm], machines)
 
+    ports: dict[str, dict[str, int]] = {}
+    for switch in switches:
+        ports[switch], wrong = read_ports(switch, hostvars[switch])
+        faults += wrong
+
     shared, wrong = read_shared(settings)
     fabric, wrong_links = parse_links(shared["testbed_links"], nodes)
     rules, wrong_rules = compile_rules(shared["testbed_rules"], vms, fabric)
@@ -96,6 +103,21 @@ def compile_testbed(
         },
         "guests": {name: {"end_host": vm["host"], **pick(GUEST_KEYS, vm)} for name, vm in vms.items()},
         "network_switches": switches,
+        "nodes": {
+            host: {
+                "kind": "end_host",
+                "management_address": settings[host]["testbed_management_address"],
+            }
+            for host in end_hosts
+        }
+        | {
+            switch: {
+                "kind": "network_switch",
+                "chassis_id": f"{mac_prefix(switch)}:00",
+                "ports": ports[switch],
+            }
+            for switch in switches
+        },
         "links": [link.described() for link in fabric.links],
         "rules": rules,
     }

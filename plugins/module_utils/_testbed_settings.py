@@ -11,6 +11,8 @@ import ipaddress
 import re
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils._fabric import MAX_PORT
+
 Variables = t.Mapping[str, t.Any]
 
 DEFAULTS: dict[str, t.Any] = {
@@ -38,6 +40,9 @@ PLAYBOOKS = (
     "testbed_state_dir",
 )
 
+# Those that only network switches have.
+OF_SWITCHES = ("testbed_ports",)
+
 VM_IDS = range(256)  # the last byte of a MAC address
 MAX_SOCKET_PATH = 107  # sun_path without its final zero, unix(7)
 MAX_HOSTNAME = 63
@@ -49,7 +54,7 @@ MAC_PREFIX = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){4}")  # the first byt
 
 def variable_faults(hostvars: t.Mapping[str, Variables], hosts: t.Iterable[str]) -> list[str]:
     """Return the variables testbed_* that nothing reads, each once."""
-    known = (*CHECKS, *PLAYBOOKS)
+    known = (*CHECKS, *PLAYBOOKS, *OF_SWITCHES)
     unknown: dict[str, list[str]] = {}
     for host in dict.fromkeys(hosts):
         for name in hostvars[host]:
@@ -179,6 +184,26 @@ def read_shared(settings: t.Mapping[str, Variables]) -> tuple[dict[str, t.Any], 
         for host in others
         if settings[host][name] != shared[name]
     ] + check(shared, SHARED)
+
+
+def read_ports(switch: str, variables: Variables) -> tuple[dict[str, int], list[str]]:
+    """Return the numbers of a network switch's ports by the names that it has for them, and what is wrong with them."""
+    given = variables.get("testbed_ports", {})
+    if not isinstance(given, dict):
+        return {}, [f"{switch}: testbed_ports is {given!r}; give names of interfaces by their numbers"]
+    numbers: dict[str, int] = {}
+    faults = []
+    for key, name in given.items():
+        where = f"{switch}: testbed_ports[{key}]"
+        if not str(key).isdecimal() or not 1 <= int(key) <= MAX_PORT:
+            faults.append(f"{where}: a network switch has the ports 1 to {MAX_PORT}; choose one of them")
+        elif not isinstance(name, str) or not name.strip():
+            faults.append(f"{where} is {name!r}; give the interface's name, such as Ethernet192")
+        elif name in numbers:
+            faults.append(f"{where}: {name} is port {numbers[name]} too; give each interface one number")
+        else:
+            numbers[name] = int(key)
+    return numbers, faults
 
 
 def vm_name(host: str, vm_id: int) -> str:

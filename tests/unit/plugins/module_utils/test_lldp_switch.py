@@ -76,6 +76,30 @@ def test_when_it_was_heard_follows_from_the_age(serve: Serve) -> None:
     assert old["heard_at"] < new["heard_at"]
 
 
+@pytest.mark.parametrize(
+    ("code", "fails"),
+    [
+        pytest.param(-32002, False, id="a link that is down has no neighbour"),
+        pytest.param(-32001, True, id="a switch without an uplink"),
+    ],
+)
+def test_a_switch_that_cannot_speak(serve: Serve, code: int, fails: bool) -> None:
+    def refuse(connection: socket.socket) -> None:
+        method = json.loads(connection.makefile("rb").readline())["method"]
+        counts = {"frames": 0, "malformed": 0, "left_out": 0}
+        answer: dict[str, t.Any] = {"result": {"port": PORT, "neighbors": [], **counts}}
+        if method == "lldp.announce":
+            answer = {"error": {"code": code, "message": "it cannot"}}
+        connection.sendall(json.dumps({"jsonrpc": "2.0", "id": 1} | answer).encode() + b"\n")
+
+    switch = Switch(serve(refuse))
+    if fails:
+        with pytest.raises(SwitchError, match="it cannot"):
+            _lldp_switch.hear(switch, 0.2, 1, announce=True)
+    else:
+        assert _lldp_switch.hear(switch, 0.2, 1, announce=True)[0].neighbors() == []
+
+
 def test_a_switch_that_is_away(tmp_path: t.Any) -> None:
     with pytest.raises(SwitchError, match="start the tagging switch"):
         _lldp_switch.hear(Switch(str(tmp_path / "none")), 1, 1, announce=False)

@@ -670,3 +670,32 @@ def test_tells_all_faults_at_once(hostvars: Hostvars) -> None:
     everywhere(hostvars, lambda variables: variables["testbed_links"].append("x"))
     everywhere(hostvars, lambda variables: variables["testbed_rules"][0].update(rate_bps=0, burst_bits=0))
     assert len(faults(hostvars)) == 5
+
+
+def test_says_what_the_nodes_are(hostvars: Hostvars) -> None:
+    hostvars["s1"]["testbed_ports"] = {1: "Ethernet0", "2": "Ethernet192"}
+    nodes = compile_testbed(hostvars, GROUPS)["nodes"]
+    assert nodes["alpha"] == {"kind": "end_host", "management_address": "127.0.0.11"}
+    assert nodes["s1"]["ports"] == {"Ethernet0": 1, "Ethernet192": 2}
+    assert nodes["s2"]["kind"] == "network_switch"
+    assert nodes["s1"]["chassis_id"] != nodes["s2"]["chassis_id"]
+
+
+@pytest.mark.parametrize(
+    ("ports", "fault"),
+    [
+        pytest.param(["Ethernet0"], "s1: testbed_ports is ['Ethernet0']; give names", id="a list"),
+        pytest.param(
+            {0: "Ethernet0"}, "s1: testbed_ports[0]: a network switch has the ports 1 to 409", id="0"
+        ),
+        pytest.param(
+            {"x": "Ethernet0"}, "s1: testbed_ports[x]: a network switch has the ports", id="no number"
+        ),
+        pytest.param({1: 7}, "s1: testbed_ports[1] is 7; give the interface's name", id="no name"),
+        pytest.param({1: "a", 2: "a"}, "s1: testbed_ports[2]: a is port 1 too", id="one name for two"),
+    ],
+)
+def test_refuses_ports(hostvars: Hostvars, ports: t.Any, fault: str) -> None:
+    hostvars["s1"]["testbed_ports"] = ports
+    (found,) = faults(hostvars)
+    assert found.startswith(fault)
