@@ -87,7 +87,7 @@ class Paths:
     def _share(self, rate_bps: int, port: Port) -> float:
         """Return how much of a link would be in use if so much more left by the port."""
         speed = self.ways.fabric.speeds_bps[port] or self.unknown_speed_bps
-        return (self.loads[port] + rate_bps) / speed
+        return (self.loads.get(port, 0) + rate_bps) / speed
 
     def _put(self, request: Request, way: Way) -> None:
         self.found[request.name] = way

@@ -108,34 +108,36 @@ class _Search:
     """
 
     def __init__(
-        self, ways: Ways, goals: tuple[str, ...], avoid: t.Collection[Port], cost: Cost, most_links: float
+        self, ways: Ways, goals: t.Sequence[str], avoid: t.Collection[Port], cost: Cost, most_links: float
     ) -> None:
-        self.ways, self.goals, self.avoid, self.cost, self.most_links = ways, goals, avoid, cost, most_links
-        legs = [ways.distances(goal).get(here, math.inf) for here, goal in itertools.pairwise(goals)]
-        self.after = [sum(legs[number:]) for number in range(len(goals))]  # links after each goal
+        self.ways, self.avoid, self.cost, self.most_links = ways, avoid, cost, most_links
+        self.goals = [goal for goal, _same in itertools.groupby(goals)]
+        # How far it is to each goal, and from there by the others to the last one.
+        self.legs: list[tuple[dict[str, int], float]] = []
+        for number, goal in reversed(list(enumerate(self.goals))):
+            distances, after = self.legs[0] if self.legs else ({goal: 0}, 0)
+            self.legs.insert(0, (ways.distances(self.goals[number]), distances.get(goal, math.inf) + after))
         self.fewest: dict[tuple[t.Hashable, int], int] = {}
 
     def run(self, first: Port) -> list[Port] | None:
         """Return the ports between network switches from the port first on, by which frames come to the first one."""
         number = itertools.count()
-        passed = self.passed(first.node, 0)
         # What it costs, how many links it has in all, with those further on first, and then in the order of the ports.
-        heap: list[tuple[float, float, int, int, Port, int, Trail | None]] = []
-        heapq.heappush(
-            heap, (self.least(first.node), self.left(first.node, passed), 0, 0, first, passed, None)
-        )
+        heap: list[tuple[float, float, int, int, Port, int, Trail | None]] = [
+            (self.least(first.node), 0, 0, next(number), first, int(first.node == self.goals[0]), None)
+        ]
         while heap:
             worst, _links, done, _number, come, passed, trail = heapq.heappop(heap)
             if passed == len(self.goals):
                 return ports_of(trail)
             if not self.is_news(come, passed, -done):
                 continue
+            goal, (distances, after) = self.goals[passed], self.legs[passed]
             for out, into in self.ways.exits[come.node]:
-                now = self.passed(into.node, passed)
-                links = 1 - done + self.left(into.node, now)
+                links = 1 - done + distances.get(into.node, math.inf) + after
                 if links <= self.most_links and out != come and out not in self.avoid:
                     label = max(worst, self.cost(out)), links, done - 1, next(number)
-                    heapq.heappush(heap, (*label, into, now, (out, trail)))
+                    heapq.heappush(heap, (*label, into, passed + (into.node == goal), (out, trail)))
         return None
 
     def is_news(self, come: Port, passed: int, links: int) -> bool:
@@ -145,18 +147,6 @@ class _Search:
         if news:
             self.fewest[key] = links
         return news
-
-    def passed(self, node: str, passed: int) -> int:
-        """Return how many goals are passed at a node, of which so many were before."""
-        while passed < len(self.goals) and self.goals[passed] == node:
-            passed += 1
-        return passed
-
-    def left(self, node: str, passed: int) -> float:
-        """Return how many links are left at the least once so many goals are passed; infinite if there is no way."""
-        if passed == len(self.goals):
-            return 0
-        return self.ways.distances(self.goals[passed]).get(node, math.inf) + self.after[passed]
 
     def least(self, start: str) -> float:
         """Return what any way costs at the least, for it has to leave the start and to come to the last goal."""
