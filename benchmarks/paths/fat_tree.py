@@ -1,7 +1,7 @@
 """A fat-tree as a testbed's description: M. Al-Fares, A. Loukissas, A. Vahdat, SIGCOMM 2008; and flows in it.
 
-Of switches with k ports: k pods of k/2 edge and k/2 aggregation switches, (k/2)² core switches, and k/2 end hosts at each
-edge switch.
+Of switches with k ports: k pods of k/2 edge and k/2 aggregation switches, (k/2)² core switches, and k/2 end hosts at
+each edge switch.
 """
 
 from __future__ import annotations
