@@ -80,7 +80,7 @@ def test_flows_beside_those_of_a_testbed_are_as_if_they_were_its_own() -> None:
         pytest.param(
             [BULK | {"rate_bps": 500_000_000}, BULK | {"name": "x", "queue": 17}],
             {},
-            r"asked for. Correct this:\n- flows\[1\] \(x\): queue is 17; .*\n- flows: bulk, the rule .*= 1100 Mbit/s on ",
+            r"Correct this:\n- flows\[1\] \(x\): queue is 17; .*\n- flows: bulk, the rule .*= 1100 Mbit/s on ",
             id="all-faults-at-once",
         ),
         pytest.param(
