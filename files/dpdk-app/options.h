@@ -16,8 +16,8 @@ struct options {
 	unsigned buffers;	// frames; 0: BUFFERS_PER_CORE for each data core
 	unsigned vm_buffers;	// frames of one VM that may wait; 0: as many as is fair
 	bool accept_untagged;
-	unsigned lldp_interval_s;     // 0: no frames are sent
-	unsigned lldp_ttl_s;	      // for which neighbours remember the switch
+	unsigned lldp_interval_s; // 0: no frames are sent
+	unsigned lldp_ttl_s;	  // for which neighbours remember the switch
 	const char *lldp_system_name;
 };
 
