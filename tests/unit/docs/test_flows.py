@@ -27,8 +27,8 @@ def compiled(**changes: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the testbed of the page, with flows of it changed."""
     variables = copy.deepcopy({"testbed_name": "example", **DESCRIPTION})
     for flow in variables["testbed_flows"]:
-        flow |= changes.get(flow["name"], {})
-    hostvars: dict[str, t.Any] = {host: variables for host in [*SWITCHES, "m"]}
+        flow.update(changes.get(flow["name"], {}))
+    hostvars: dict[str, t.Any] = dict.fromkeys([*SWITCHES, "m"], variables)
     for number, host in enumerate(HOSTS, start=11):
         own = {"testbed_vms": [{"id": 1, "address": f"10.20.0.{number}/24"}]}
         hostvars[host] = variables | own | {"testbed_management_address": f"127.0.0.{number}"}
