@@ -99,14 +99,19 @@ class Ways:
         return None if between is None else (uplink, *between, last)
 
 
+# A way as far as it was followed: its cost, how many links the whole way has, less how many are done, a number in the order
+# of the ports, the port by which frames come to the node, how many goals are passed, and its trail.
+Label = tuple[float, float, int, int, Port, int, t.Any]
+
+
 class _Search:
     """One search, the cheapest and shortest first (label setting for two criteria: E. Martins, EJOR 16, 1984).
 
     How many links are left at the least is known from the distances, so it goes straight where nothing is in the way
     (A*: P. Hart, N. Nilsson, B. Raphael, 1968), and looks at detours from a node when it comes to ways of that length
-    (partial expansion: T. Yoshizumi, T. Miura, T. Ishida, AAAI 2000). A node that was left after fewer links is not left
-    again. Where there are places to pass, a frame may come twice to a node, and the port by which it comes counts: it
-    cannot go back.
+    (partial expansion: T. Yoshizumi, T. Miura, T. Ishida, AAAI 2000). A node that was left after fewer links is not
+    left again. Where there are places to pass, a frame may come twice to a node, and the port by which it comes counts:
+    it cannot go back.
     """
 
     def __init__(
@@ -122,8 +127,7 @@ class _Search:
             self.legs.insert(0, (ways.distances(goal), after))
         self.fewest: dict[tuple[t.Hashable, int, float], int] = {}
         self.number = itertools.count()
-        # What it costs, how many links it has in all, with those further on first, and then in the order of the ports.
-        self.heap: list[tuple[float, float, int, int, Port, int, Trail | None]] = []
+        self.labels: list[Label] = []  # a heap
 
     def run(self, first: Port) -> list[Port] | None:
         """Return the ports between network switches from the port first on, by which frames come to the first one."""
@@ -132,13 +136,14 @@ class _Search:
         if math.isinf(links) or links > self.most_links:
             return None
         passed = int(first.node == self.goals[0])
-        heapq.heappush(self.heap, (self.least(first.node), links, 0, next(self.number), first, passed, None))
-        while self.heap:
-            worst, links, done, _number, come, passed, trail = heapq.heappop(self.heap)
+        self.labels.append((self.least(first.node), links, 0, next(self.number), first, passed, None))
+        while self.labels:
+            label = heapq.heappop(self.labels)
+            _worst, links, done, _number, come, passed, trail = label
             if passed == len(self.goals):
                 return ports_of(trail)
             if self.is_news(come, passed, links, -done):
-                self.go_on(worst, links, -done, come, passed, trail)
+                self.go_on(label)
         return None
 
     def is_news(self, come: Port, passed: int, links: float, done: int) -> bool:
@@ -149,21 +154,23 @@ class _Search:
             self.fewest[key] = done
         return news
 
-    def go_on(
-        self, worst: float, links: float, done: int, come: Port, passed: int, trail: Trail | None
-    ) -> None:
-        """Note the ways of so many links that lead on from a node, and by how many more links the next ones do."""
+    def go_on(self, label: Label) -> None:
+        """Note the ways of so many links that lead on from a node, and of how many more the next ones have."""
+        worst, links, done, _number, come, passed, trail = label
         goal, (distances, after) = self.goals[passed], self.legs[passed]
         longer = math.inf
         for out, into in self.ways.exits[come.node]:
-            there = done + 1 + distances.get(into.node, math.inf) + after
+            there = 1 - done + distances.get(into.node, math.inf) + after
             if there > links:
                 longer = min(longer, there)
             elif there == links and out != come and out not in self.avoid:
-                label = max(worst, self.cost(out)), links, -done - 1, next(self.number)
-                heapq.heappush(self.heap, (*label, into, passed + (into.node == goal), (out, trail)))
+                costs = max(worst, self.cost(out))
+                now = passed + (into.node == goal)
+                heapq.heappush(
+                    self.labels, (costs, links, done - 1, next(self.number), into, now, (out, trail))
+                )
         if longer <= self.most_links:
-            heapq.heappush(self.heap, (worst, longer, -done, next(self.number), come, passed, trail))
+            heapq.heappush(self.labels, (worst, longer, done, next(self.number), come, passed, trail))
 
     def least(self, start: str) -> float:
         """Return what any way costs at the least, for it has to leave the start and to come to the last goal."""
