@@ -99,8 +99,8 @@ class Ways:
         return None if between is None else (uplink, *between, last)
 
 
-# A way as far as it was followed: its cost, how many links the whole way has, less how many are done, a number in the order
-# of the ports, the port by which frames come to the node, how many goals are passed, and its trail.
+# A way as far as it was followed: its cost, how many links the whole way has, less how many are done, a number in the
+# order of the ports, the port by which frames come to the node, how many goals are passed, and its trail.
 Label = tuple[float, float, int, int, Port, int, t.Any]
 
 
