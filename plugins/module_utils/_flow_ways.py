@@ -99,12 +99,19 @@ class Ways:
         return None if between is None else (uplink, *between, last)
 
 
+# A way as far as it was followed: its cost, how many links the whole way has, less how many are done, a number in the
+# order of the ports, the port by which frames come to the node, how many goals are passed, and its trail.
+Label = tuple[float, float, int, int, Port, int, t.Any]
+
+
 class _Search:
     """One search, the cheapest and shortest first (label setting for two criteria: E. Martins, EJOR 16, 1984).
 
     How many links are left at the least is known from the distances, so it goes straight where nothing is in the way
-    (A*: P. Hart, N. Nilsson, B. Raphael, 1968). A node that was left after fewer links is not left again. Where there
-    are places to pass, a frame may come twice to a node, and the port by which it comes counts: it cannot go back.
+    (A*: P. Hart, N. Nilsson, B. Raphael, 1968), and looks at detours from a node when it comes to ways of that length
+    (partial expansion: T. Yoshizumi, T. Miura, T. Ishida, AAAI 2000). A node that was left after fewer links is not
+    left again. Where there are places to pass, a frame may come twice to a node, and the port by which it comes counts:
+    it cannot go back.
     """
 
     def __init__(
@@ -114,39 +121,56 @@ class _Search:
         self.goals = [goal for goal, _same in itertools.groupby(goals)]
         # How far it is to each goal, and from there by the others to the last one.
         self.legs: list[tuple[dict[str, int], float]] = []
-        for number, goal in reversed(list(enumerate(self.goals))):
-            distances, after = self.legs[0] if self.legs else ({goal: 0}, 0)
-            self.legs.insert(0, (ways.distances(self.goals[number]), distances.get(goal, math.inf) + after))
-        self.fewest: dict[tuple[t.Hashable, int], int] = {}
+        after = 0.0
+        for goal in reversed(self.goals):
+            after += self.legs[0][0].get(goal, math.inf) if self.legs else 0
+            self.legs.insert(0, (ways.distances(goal), after))
+        self.fewest: dict[tuple[t.Hashable, int, float], int] = {}
+        self.number = itertools.count()
+        self.labels: list[Label] = []  # a heap
 
     def run(self, first: Port) -> list[Port] | None:
         """Return the ports between network switches from the port first on, by which frames come to the first one."""
-        number = itertools.count()
-        # What it costs, how many links it has in all, with those further on first, and then in the order of the ports.
-        heap: list[tuple[float, float, int, int, Port, int, Trail | None]] = [
-            (self.least(first.node), 0, 0, next(number), first, int(first.node == self.goals[0]), None)
-        ]
-        while heap:
-            worst, _links, done, _number, come, passed, trail = heapq.heappop(heap)
+        distances, after = self.legs[0]
+        links = distances.get(first.node, math.inf) + after
+        if math.isinf(links) or links > self.most_links:
+            return None
+        passed = int(first.node == self.goals[0])
+        self.labels.append((self.least(first.node), links, 0, next(self.number), first, passed, None))
+        while self.labels:
+            label = heapq.heappop(self.labels)
+            _worst, links, done, _number, come, passed, trail = label
             if passed == len(self.goals):
                 return ports_of(trail)
-            if not self.is_news(come, passed, -done):
-                continue
-            goal, (distances, after) = self.goals[passed], self.legs[passed]
-            for out, into in self.ways.exits[come.node]:
-                links = 1 - done + distances.get(into.node, math.inf) + after
-                if links <= self.most_links and out != come and out not in self.avoid:
-                    label = max(worst, self.cost(out)), links, done - 1, next(number)
-                    heapq.heappush(heap, (*label, into, passed + (into.node == goal), (out, trail)))
+            if self.is_news(come, passed, links, -done):
+                self.go_on(label)
         return None
 
-    def is_news(self, come: Port, passed: int, links: int) -> bool:
-        """Return whether it is left for the first time after so few links, and note that."""
-        key = (come if len(self.goals) > 1 else come.node, passed)
-        news = links < self.fewest.get(key, math.inf)
+    def is_news(self, come: Port, passed: int, links: float, done: int) -> bool:
+        """Return whether ways of that length lead on from there for the first time after so few links; note that."""
+        key = come if len(self.goals) > 1 else come.node, passed, links - done
+        news = done < self.fewest.get(key, math.inf)
         if news:
-            self.fewest[key] = links
+            self.fewest[key] = done
         return news
+
+    def go_on(self, label: Label) -> None:
+        """Note the ways of so many links that lead on from a node, and of how many more the next ones have."""
+        worst, links, done, _number, come, passed, trail = label
+        goal, (distances, after) = self.goals[passed], self.legs[passed]
+        longer = math.inf
+        for out, into in self.ways.exits[come.node]:
+            there = 1 - done + distances.get(into.node, math.inf) + after
+            if there > links:
+                longer = min(longer, there)
+            elif there == links and out != come and out not in self.avoid:
+                costs = max(worst, self.cost(out))
+                now = passed + (into.node == goal)
+                heapq.heappush(
+                    self.labels, (costs, links, done - 1, next(self.number), into, now, (out, trail))
+                )
+        if longer <= self.most_links:
+            heapq.heappush(self.labels, (worst, longer, done, next(self.number), come, passed, trail))
 
     def least(self, start: str) -> float:
         """Return what any way costs at the least, for it has to leave the start and to come to the last goal."""

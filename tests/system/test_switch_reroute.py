@@ -86,7 +86,7 @@ def test_every_frame_goes_one_way_or_the_other(on: Bench, figures: Figures) -> N
 
 def test_what_waits_keeps_its_time_and_goes_the_new_way(on: Bench) -> None:
     """A change gives no new bucket, so frames leave when they would have left."""
-    count, at_once, rate = 60, 10, 10**6
+    count, at_once, rate = 60, 10, 10**5
     terms = {"rate_bps": rate, "burst_bits": at_once * cost_bits(FRAME, len(WAYS[0]))}
     on.switch.call("rule.set", rules=[rule(tags=WAYS[0], **terms)])
     began = time.monotonic()
