@@ -36,12 +36,11 @@ def hosts(k: int) -> list[str]:
 
 def links(k: int) -> Iterator[dict[str, t.Any]]:
     """Yield the links as testbed_links has them."""
-    half = k // 2
-    names = iter(hosts(k))
-    for pod, one in itertools.product(range(k), range(half)):
+    half, names = k // 2, hosts(k)
+    for number, (pod, one) in enumerate(itertools.product(range(k), range(half))):
         edge, aggregation = f"p{pod}e{one}", f"p{pod}a{one}"
-        for other in range(half):
-            yield link(f"{next(names)}:0", f"{edge}:{other + 1}")
+        for other, host in enumerate(names[number * half : (number + 1) * half]):
+            yield link(f"{host}:0", f"{edge}:{other + 1}")
             yield link(f"{edge}:{half + other + 1}", f"p{pod}a{other}:{one + 1}")
             yield link(f"{aggregation}:{half + other + 1}", f"c{one * half + other}:{pod + 1}")
 
