@@ -129,6 +129,8 @@ class Server:
             "max_id": 64,
             "accelerator": "tcg",
             "wait_timeout_s": 5,
+            "switch": str(self.place / "container.json"),
+            "nic_ledger": str(self.place / "nics.json"),
             "vms": [],
         }
         (self.place / "controller.json").write_text(json.dumps({**config, **changes}))
