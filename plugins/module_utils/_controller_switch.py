@@ -154,7 +154,7 @@ def do(container: Container, name: str, lock: int | None = None) -> str:
     if done.returncode:
         said = " / ".join(done.stderr.split("\n")).strip(" /") or "it says nothing"
         raise ContainerError(f"{shown}: status {done.returncode}: {said}")
-    return done.stdout.strip() + (done.stderr.strip() if name == "log" else "")
+    return (done.stdout + (done.stderr if name == "log" else "")).strip()
 
 
 @contextlib.contextmanager
