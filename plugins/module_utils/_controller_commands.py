@@ -23,6 +23,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _controller_lldp,
     _controller_switch,
     _controller_vms,
+    _hypervisor,
     _vm_faults,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._controller_config import Config
@@ -148,7 +149,7 @@ def run(name: str, words: t.Sequence[str]) -> str:
         config = _controller_config.read(CONFIG)
         with limited(name, command.limit_s(config), command.hangs):
             return command.act(config, *arguments)
-    except FAULTS as exc:
+    except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
         raise FailedError(f"cannot {command.task.format(*arguments)}: {exc}") from exc
 
 

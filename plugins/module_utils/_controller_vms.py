@@ -44,7 +44,6 @@ FAULTS = (
     OSError,
     SwitchError,
     VmError,
-    _hypervisor.LIBVIRT_ERROR,
 )
 
 
@@ -68,11 +67,11 @@ def create_vm(config: Config, vm_id: int) -> str:
             port = vm["interfaces"][0]
             switch.call("port.add", vm=vm_id, mac=port["mac"], socket_server=port["socket_server"])
             found = in_state(config, vm, "running", hypervisor)
-        except FAULTS as exc:
+        except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
             try:
                 clear(config, vm_id, vm["name"], hypervisor)
                 switch.call("port.remove", vm=vm_id)
-            except FAULTS as left:
+            except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as left:
                 raise CommandError(
                     f"{exc}; then it could not be removed: {left}; run delete-vm {vm_id}"
                 ) from exc
