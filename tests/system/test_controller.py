@@ -101,9 +101,7 @@ def test_the_testbeds_own_plays_leave_vms_and_rules_to_the_controller(host_key: 
     before = server.run(look)
     done = play(*WORDS, str(SCENARIO / "converge.yml"))
     assert done.returncode == 0, done.stdout
-    assert (
-        server.run(look) == before
-    )  # the same processes, and no VM 0, which the inventory describes
+    assert server.run(look) == before  # the same processes, and no VM 0, which the inventory describes
     Controller(PLACE, host_key).see_traffic()
 
 
