@@ -153,9 +153,13 @@ class Controller:
         self.server.run("create-vm 0", 120)
 
     def create_vms(self) -> None:
+        """Side by side; meanwhile, whoever asks for one of them a second time is told so."""
         with ThreadPoolExecutor() as workers:
-            for _said in workers.map(lambda vm_id: self.server.run(f"create-vm {vm_id}", 120), (1, 2)):
-                pass
+            made = [workers.submit(self.server.run, f"create-vm {vm_id}", 120) for vm_id in (1, 2)]
+            self.server.run("until [ -e /vagrant/1 ]; do sleep 0.1; done", 60)
+            assert "is working on it" in self.server.run("create-vm 1", status=1)
+            for each in made:
+                each.result()
         assert self.server.run("ls /vagrant/").split() == ["0", "1", "2"]
 
     def install_rules(self) -> None:
