@@ -129,7 +129,7 @@ def test_the_sequence_again_on_what_is_left(host_key: str) -> None:
 @pytest.mark.parametrize(
     ("step", "command", "after_s"),
     [
-        pytest.param(step, command, after_s, id=f"{command.split()[0]} after {after_s} s")
+        pytest.param(step, command, after_s, id=f"{command.split()[0]}-after-{after_s}-s")
         for step, command, moments in KILLS
         for after_s in moments
     ],
