@@ -25,7 +25,7 @@ _controller_vms.SWITCH_TIMEOUT_S = 1.0
 _controller_commands.VM_LIMIT_S = _controller_commands.SWITCH_LIMIT_S = float(os.environ["LIMIT_S"])
 _controller_switch.ROOT = str(machine)
 _controller_switch.READY_TIMEOUT_S = 1.0
-_controller_switch.PATIENCE_S = 5.0
+_controller_switch.PATIENCE_S = 3.0
 _controller_record.VAGRANT = str(machine / "vagrant")
 _vm_files.LIBVIRT_LOGS = str(machine / "log")
 HOST = _vm_pages.HostPages(2048, [Pages(0, 2048, 512, 512, 0)], {}, {2048})
