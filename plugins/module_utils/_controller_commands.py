@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The commands create-vm, delete-vm and list-vms, by which a controller manages the VMs of its server.
+"""The commands by which a controller drives its server: VMs, the tagging switch, and LLDP.
 
 Exit status: 0 for what is as it was asked for, 1 for what could not be done, 2 for wrong arguments. None of them
 waits without end, and none asks.
@@ -10,6 +10,7 @@ waits without end, and none asks.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import os
 import re
 import signal
@@ -19,164 +20,102 @@ import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _controller_config,
-    _controller_record,
+    _controller_lldp,
+    _controller_switch,
+    _controller_vms,
     _hypervisor,
-    _vm,
     _vm_faults,
-    _vm_tasks,
 )
-from ansible_collections.detnet.testbed.plugins.module_utils._controller_config import Config, ConfigError
-from ansible_collections.detnet.testbed.plugins.module_utils._controller_record import (
-    BusyError,
-    ForeignFolderError,
-)
-from ansible_collections.detnet.testbed.plugins.module_utils._hypervisor import Hypervisor, HypervisorError
-from ansible_collections.detnet.testbed.plugins.module_utils._switch import Switch, SwitchError
-from ansible_collections.detnet.testbed.plugins.module_utils._vm import Observed, Vm, VmError
+from ansible_collections.detnet.testbed.plugins.module_utils._controller_config import Config
+from ansible_collections.detnet.testbed.plugins.module_utils._controller_vms import ArgumentError
 
 CONFIG = "/etc/detnet-testbed/controller.json"
-SWITCH_TIMEOUT_S = 5.0
-LIMIT_S = 240.0  # what libvirt and the VM's files take at most, beside the wait for the guest
+# What libvirt and a VM's files take at most, beside the wait for the guest; a switch with its NIC; and one frame.
+VM_LIMIT_S, SWITCH_LIMIT_S, LLDP_LIMIT_S = 240.0, 180.0, 15.0
 ID = re.compile(r"[0-9]{1,4}", re.ASCII)
-HEADER = ("ID", "NAME", "STATE", "SSH")
+FAULTS = (*_controller_vms.FAULTS, *_controller_switch.FAULTS, *_controller_lldp.FAULTS)
 
 
-class CommandError(Exception):
-    """A command cannot do what it was asked for; the message says why and the way out."""
+class FailedError(Exception):
+    """A command could not do what it was asked for; the message says what, why and the way out."""
 
 
-class ArgumentError(Exception):
-    """The arguments of a command are wrong."""
+class Command(t.NamedTuple):
+    """A command: act takes the configuration and what parse makes of the arguments, and returns what it has to say."""
+
+    arguments: str
+    task: str  # with a place for each argument
+    parse: t.Callable[[t.Sequence[str]], tuple[t.Any, ...]]
+    act: t.Callable[..., str]
+    limit_s: t.Callable[[Config], float]
+    hangs: str  # what to look at if the limit is reached
 
 
-FAULTS = (
-    BusyError,
-    CommandError,
-    ConfigError,
-    ForeignFolderError,
-    HypervisorError,
-    OSError,
-    SwitchError,
-    VmError,
-)
+def parse_nothing(words: t.Sequence[str]) -> tuple[()]:
+    if words:
+        raise ArgumentError("it takes no arguments")
+    return ()
 
 
-def create_vm(config: Config, vm_id: int) -> str:
-    """Make a VM, with a port of the switch, and wait until it can be used. Leaves nothing if that fails."""
-    if vm_id > config.max_id:
-        raise ArgumentError(f"the id {vm_id} is outside 0..{config.max_id}; choose one inside")
-    vm = config.vm(vm_id)
-    switch = Switch(config.switch_socket, SWITCH_TIMEOUT_S)
-    with _controller_record.alone(config.run_dir, vm_id, "create-vm"), connect() as hypervisor:
-        name, state = find(config, vm_id, vm["name"], hypervisor.domains())
-        if state != "absent" and not _controller_record.is_incomplete(vm_id):
-            raise CommandError(
-                f"it exists already: {name} is {state}; remove it first with delete-vm {vm_id}"
-            )
-        # Also the rules of a VM that had this id go with its port. A switch that is away is found out first.
-        switch.call("port.remove", vm=vm_id)
-        clear(config, vm_id, name, hypervisor)
-        _controller_record.begin(vm_id)
-        try:
-            port = vm["interfaces"][0]
-            switch.call("port.add", vm=vm_id, mac=port["mac"], socket_server=port["socket_server"])
-            found = in_state(config, vm, "running", hypervisor)
-        except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
-            try:
-                clear(config, vm_id, vm["name"], hypervisor)
-                switch.call("port.remove", vm=vm_id)
-            except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as left:
-                raise CommandError(
-                    f"{exc}; then it could not be removed: {left}; run delete-vm {vm_id}"
-                ) from exc
-            raise
-        login = ["ssh", "-p", str(found["management_port"]), f"root@{found['management_address']}"]
-        record = {key: found[key] for key in ("name", "mac", "known_hosts")}
-        _controller_record.complete(vm_id, {**record, "login": login})
-    return f"VM {vm_id} ({found['name']}) runs; log in with: {' '.join(login)}"
-
-
-def delete_vm(config: Config, vm_id: int) -> str:
-    """Remove a VM, its files and its port, whether it is whole, half-made or not there."""
-    with _controller_record.alone(config.run_dir, vm_id, "delete-vm"), connect() as hypervisor:
-        name, state = find(config, vm_id, config.vm_name(vm_id), hypervisor.domains())
-        if state != "absent":
-            _controller_record.refuse_foreign(vm_id)
-            _controller_record.begin(vm_id)
-        clear(config, vm_id, name, hypervisor)
-        try:
-            Switch(config.switch_socket, SWITCH_TIMEOUT_S).call("port.remove", vm=vm_id)
-        except SwitchError as exc:
-            if exc.code is not None:
-                raise
-            # A controller removes all VMs before it starts the switch. create-vm drops what the switch has kept.
-            if state != "absent":
-                complain("delete-vm", f"the switch may still have a port of VM {vm_id}: {exc}")
-    return f"VM {vm_id} ({name}) is removed" if state != "absent" else f"there is no VM {vm_id}"
-
-
-def list_vms(config: Config) -> str:
-    """Return a table of the VMs of the server, by id."""
-    with connect() as hypervisor:
-        domains = hypervisor.domains()
-    rows = [HEADER]
-    for vm_id, has in sorted(of_server(config, domains).items()):
-        where = f"{has.management_address}:{has.management_port}"
-        rows.append((str(vm_id), has.name, domains[has.name].state, where))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
-
-
-def of_server(config: Config, domains: t.Mapping[str, Observed]) -> dict[int, Vm]:
-    """Return the VMs of this server by id."""
-    vms = [has.configured for has in domains.values() if has.configured]
-    return {vm.id: vm for vm in vms if vm.directory == _vm.directory(config.state_dir, vm.id)}
-
-
-def find(config: Config, vm_id: int, name: str, domains: t.Mapping[str, Observed]) -> tuple[str, str]:
-    """Return the name and the state of the VM with this id, which would be called name.
-
-    Raises CommandError if another domain has that name.
-    """
-    vm = of_server(config, domains).get(vm_id)
-    if vm:
-        return vm.name, domains[vm.name].state
-    if name in domains:
-        raise CommandError(
-            f"a domain {name} exists that is no VM of {config.state_dir}; it is left alone, so rename it"
-        )
-    return name, "absent"
-
-
-def clear(config: Config, vm_id: int, name: str, hypervisor: Hypervisor) -> None:
-    """Remove what there is of a VM on this server: its domain, then its files, then its folder."""
-    in_state(config, {"id": vm_id, "name": name}, "absent", hypervisor)
-    _controller_record.remove(vm_id)
-
-
-def in_state(config: Config, vm: dict[str, t.Any], state: str, hypervisor: Hypervisor) -> dict[str, t.Any]:
-    """Bring a VM into a state as the module vm does, and return what that returns of it. Raises VmError."""
-    found: dict[str, t.Any] = _vm_tasks.run(hypervisor, config.params(vm, state), check_mode=False)["vms"][0]
-    if "error" in found:
-        raise VmError(found["error"])
-    return found
-
-
-def connect() -> Hypervisor:
-    if not _hypervisor.HAS_LIBVIRT:
-        raise CommandError("Python's libvirt is missing; run the role detnet.testbed.hypervisor")
-    return _hypervisor.connect()
-
-
-def parse_id(words: t.Sequence[str]) -> int:
+def parse_id(words: t.Sequence[str]) -> tuple[int]:
     """Return the id that the arguments of a command say. Raises ArgumentError."""
     if len(words) != 1:
         raise ArgumentError(f"one id is needed, not {len(words)} arguments")
     if not ID.fullmatch(words[0]) or int(words[0]) > _vm_faults.MAX_ID:
         raise ArgumentError(f"{words[0]!r} is no id; give a number of 0 to {_vm_faults.MAX_ID}")
-    return int(words[0])
+    return (int(words[0]),)
+
+
+def parse_device(words: t.Sequence[str]) -> tuple[str]:
+    if len(words) != 1 or not words[0]:
+        raise ArgumentError(f"one PCI address or interface is needed, not {len(words)} arguments")
+    return (words[0],)
+
+
+def parse_frame(words: t.Sequence[str]) -> tuple[str, str]:
+    """Return the IPv4 address and the interface that the arguments say. Raises ArgumentError."""
+    if len(words) != 2:
+        raise ArgumentError(f"an IPv4 address and an interface are needed, not {len(words)} arguments")
+    try:
+        return str(ipaddress.IPv4Address(words[0])), words[1]
+    except ValueError as exc:
+        raise ArgumentError(f"{words[0]!r} is no IPv4 address; give one such as 192.0.2.11") from exc
+
+
+def vm_limit_s(config: Config) -> float:
+    return VM_LIMIT_S + config.wait_timeout_s
+
+
+LIBVIRT, RUNTIME = "libvirtd and the switch answer", "the container runtime answers, and into dmesg"
+COMMANDS = {
+    "create-vm": Command("ID", "create VM {}", parse_id, _controller_vms.create_vm, vm_limit_s, LIBVIRT),
+    "delete-vm": Command("ID", "delete VM {}", parse_id, _controller_vms.delete_vm, vm_limit_s, LIBVIRT),
+    "list-vms": Command("", "list the VMs", parse_nothing, _controller_vms.list_vms, vm_limit_s, LIBVIRT),
+    "start-dpdk-tagging": Command(
+        "PCI|INTERFACE",
+        "start the switch on {}",
+        parse_device,
+        _controller_switch.start,
+        lambda _config: SWITCH_LIMIT_S,
+        RUNTIME,
+    ),
+    "stop-dpdk-tagging": Command(
+        "PCI|INTERFACE",
+        "stop the switch on {}",
+        parse_device,
+        _controller_switch.stop,
+        lambda _config: SWITCH_LIMIT_S,
+        RUNTIME,
+    ),
+    "send-lldp": Command(
+        "IP INTERFACE",
+        "send LLDP for {} on {}",
+        parse_frame,
+        _controller_lldp.send,
+        lambda _config: LLDP_LIMIT_S,
+        "the interface takes frames",
+    ),
+}
 
 
 def complain(command: str, message: str) -> None:
@@ -184,11 +123,11 @@ def complain(command: str, message: str) -> None:
 
 
 @contextlib.contextmanager
-def limited(command: str, limit_s: float) -> t.Iterator[None]:
+def limited(command: str, limit_s: float, hangs: str) -> t.Iterator[None]:
     """End the process if it takes longer than limit_s seconds: whoever called it has no time limit of its own."""
 
     def give_up() -> None:
-        complain(command, f"gave up after {limit_s:g} s; see whether libvirtd and the switch answer")
+        complain(command, f"gave up after {limit_s:g} s; see whether {hangs}")
         # The main thread hangs in libvirt, say; what it left incomplete, the next command removes.
         sys.stderr.flush()
         os._exit(1)
@@ -202,39 +141,34 @@ def limited(command: str, limit_s: float) -> t.Iterator[None]:
         watchdog.cancel()
 
 
-def run(command: str, words: t.Sequence[str]) -> str:
-    """Do a command and return what it has to say. Raises ArgumentError, FAULTS and libvirt's error."""
-    if command == "list-vms":
-        if words:
-            raise ArgumentError("it takes no arguments")
-        with limited(command, LIMIT_S):
-            return list_vms(_controller_config.read(CONFIG))
-    vm_id = parse_id(words)
-    verb, act = {"create-vm": ("create", create_vm), "delete-vm": ("delete", delete_vm)}[command]
+def run(name: str, words: t.Sequence[str]) -> str:
+    """Do a command and return what it has to say. Raises ArgumentError and FailedError."""
+    command = COMMANDS[name]
+    arguments = command.parse(words)
     try:
         config = _controller_config.read(CONFIG)
-        with limited(command, LIMIT_S + config.wait_timeout_s):
-            return act(config, vm_id)
+        with limited(name, command.limit_s(config), command.hangs):
+            return command.act(config, *arguments)
     except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
-        raise CommandError(f"cannot {verb} VM {vm_id}: {exc}") from exc
+        raise FailedError(f"cannot {command.task.format(*arguments)}: {exc}") from exc
 
 
 def main(arguments: t.Sequence[str]) -> int:
     """Do the command that the arguments say, its name first, and return its exit status."""
     os.umask(0o022)
     signal.signal(signal.SIGINT, signal.SIG_DFL)  # to end at once is as good as at any other moment
-    command, *words = arguments
-    usage = f"usage: {command}" if command == "list-vms" else f"usage: {command} ID"
+    name, *words = arguments
+    usage = f"usage: {name} {COMMANDS[name].arguments}".rstrip()
     if words in (["-h"], ["--help"]):
         sys.stdout.write(f"{usage}\n")
         return 0
     try:
-        said = run(command, words)
+        said = run(name, words)
         sys.stdout.write(f"{said}\n")
     except ArgumentError as exc:
-        complain(command, f"{exc}\n{usage}")
+        complain(name, f"{exc}\n{usage}")
         return 2
-    except (*FAULTS, _hypervisor.LIBVIRT_ERROR) as exc:
-        complain(command, str(exc))
+    except (FailedError, OSError) as exc:  # also a reader of ours that has gone
+        complain(name, str(exc))
         return 1
     return 0

@@ -15,6 +15,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils import _testbed_set
 from ansible_collections.detnet.testbed.plugins.module_utils._vm import Interface
 
 Options = dict[str, t.Any]
+Described = t.TypeVar("Described")
 
 WAY_OUT = "run the role detnet.testbed.controller_commands"
 DESCRIBE = "correct controller_commands_vms"
@@ -44,6 +45,8 @@ class Config:
     max_id: int
     accelerator: str
     wait_timeout_s: int
+    switch: str  # path of what the role tagging_switch says of its container
+    nic_ledger: str  # path of the ledger in which the module nic notes what it changes
     vms: list[Options]  # as the module vm takes them; any other VM is made of the values above
 
     @property
@@ -123,12 +126,17 @@ class Config:
 
 def read(path: str) -> Config:
     """Return the configuration in the file at path. Raises ConfigError."""
+    return load(path, Config, WAY_OUT)
+
+
+def load(path: str, kind: t.Callable[..., Described], way_out: str) -> Described:
+    """Return what kind makes of the JSON object in the file at path. Raises ConfigError."""
     try:
         with open(path, encoding="utf-8") as file:
-            return Config(**json.load(file))
+            return kind(**json.load(file))
     except FileNotFoundError as exc:
-        raise ConfigError(f"{path} is missing; {WAY_OUT}") from exc
+        raise ConfigError(f"{path} is missing; {way_out}") from exc
     except PermissionError as exc:
         raise ConfigError(f"{path} cannot be read; become root") from exc
     except (ValueError, TypeError) as exc:
-        raise ConfigError(f"{path} is no configuration of these commands ({exc}); {WAY_OUT} again") from exc
+        raise ConfigError(f"{path} is no configuration of these commands ({exc}); {way_out} again") from exc

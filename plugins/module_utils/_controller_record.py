@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, The detnet.testbed authors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the commands for a controller remember of a VM: its folder below /vagrant, and who works on it now.
+"""What the commands for a controller remember of a VM: its folder below /vagrant, and who works on what now.
 
 The folder is there from before a VM is begun until after it is gone, with one file that says whether the VM is
 complete. A command that was killed leaves it incomplete, and so the next one knows. Functions raise OSError.
@@ -14,16 +14,18 @@ import fcntl
 import json
 import os
 import shutil
+import time
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _durable_file
 
 VAGRANT = "/vagrant"  # where a controller looks for it
 FILE = "vm.json"
+POLL_S = 0.05
 
 
 class BusyError(Exception):
-    """Another command works on the same VM; the message names it."""
+    """Another command works on the same; the message names it."""
 
 
 class ForeignFolderError(Exception):
@@ -88,23 +90,36 @@ def remove(vm_id: int) -> None:
 
 
 @contextlib.contextmanager
-def alone(run_dir: str, vm_id: int, command: str) -> t.Iterator[None]:
-    """Have the VM for the command alone. Raises BusyError at once if another one has it."""
-    path = os.path.join(run_dir, "controller", f"vm-{vm_id:02d}.lock")
+def alone(run_dir: str, name: str, command: str, patience_s: float = 0.0) -> t.Iterator[int]:
+    """Have what is called name for the command alone; yield the lock, which a process that is given it holds, too.
+
+    Raises BusyError if another one has it, and does not end within patience_s seconds.
+    """
+    path = os.path.join(run_dir, "controller", f"{name}.lock")
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    # The file stays: who waits for nothing needs no second look at whether it is still the same.
+    # The file stays: who has it open needs no second look at whether it is still the same.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + patience_s
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            owner = os.pread(descriptor, 100, 0).decode(errors="replace") or "another command"
-            raise BusyError(f"{owner} is working on it; try again when that has ended") from exc
+        while not _locked(descriptor):
+            if time.monotonic() >= deadline:
+                owner = os.pread(descriptor, 100, 0).decode(errors="replace") or "another command"
+                raise BusyError(f"{owner} is working on it; try again when that has ended")
+            time.sleep(POLL_S)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{command} (process {os.getpid()})".encode(), 0)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Return whether a file could be locked, which nobody else has."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _beside(vm_id: int) -> str:

@@ -34,6 +34,7 @@ class Switch:
         self.place = place
         self.ports: dict[int, tuple[dict[str, t.Any], socket.socket]] = {}
         self.changes: list[str] = []
+        self.connected = True  # the guests of all ports
         self.refuses = ""  # a method
         self.refuses_with_a_port = ""  # the same, once there is one
         self.listener = socket.socket(socket.AF_UNIX)
@@ -61,7 +62,9 @@ class Switch:
             return {"error": {"code": -32603, "message": f"{method} is refused"}}
         if method == "port.list":
             return {
-                "result": {"ports": [{**port, "connected": True} for port, _socket in self.ports.values()]}
+                "result": {
+                    "ports": [{**port, "connected": self.connected} for port, _socket in self.ports.values()]
+                }
             }
         self.changes.append(f"{method} {params['vm']}")
         return {"result": self.add(**params) if method == "port.add" else self.remove(**params)}
@@ -129,6 +132,8 @@ class Server:
             "max_id": 64,
             "accelerator": "tcg",
             "wait_timeout_s": 5,
+            "switch": str(self.place / "container.json"),
+            "nic_ledger": str(self.place / "nics.json"),
             "vms": [],
         }
         (self.place / "controller.json").write_text(json.dumps({**config, **changes}))

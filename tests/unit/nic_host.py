@@ -37,6 +37,7 @@ class NicHost:
         self.failing: dict[str, int] = {}  # how many probes of a driver fail
         self.addresses: dict[str, list[str]] = {"lo": ["127.0.0.1", "::1"], "eth0": ["192.0.2.10"]}
         self.routes: dict[str, list[str]] = {"default": ["eth0"]}  # by destination
+        self.masters: dict[str, str] = {}  # bridge or bond by port
         self.names: dict[str, str] = {}
         self.own: dict[str, str | None] = {}  # the driver that takes a device by itself
         self.drivers: dict[str, dict[str, t.Any]] = {}
@@ -164,6 +165,13 @@ class NicHost:
         return ""
 
     def ip(self, words: list[str]) -> str:
+        if words[0] == "set":  # ip link set dev NAME up
+            self.write(f"{NET}/{words[2]}/flags", "0x1003")
+            return ""
+        if words == ["link", "show"]:
+            names = [path.name for path in sorted((self.root / NET).iterdir())]
+            masters = [{"master": self.masters[name]} if name in self.masters else {} for name in names]
+            return json.dumps([{"ifname": name, **more} for name, more in zip(names, masters, strict=True)])
         if words == ["address", "show"]:
             rows = [
                 {"ifname": name, "addr_info": [{"local": address} for address in found]}

@@ -31,6 +31,8 @@ CONFIG = Config(
     max_id=64,
     accelerator="auto",
     wait_timeout_s=180,
+    switch="/state/container.json",
+    nic_ledger="/state/nics.json",
     vms=[],
 )
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from ansible_collections.detnet.testbed.plugins.module_utils import (
     _controller_commands,
     _controller_record,
+    _controller_switch,
+    _controller_vms,
     _vm_files,
     _vm_pages,
 )
@@ -19,8 +21,11 @@ from ansible_collections.detnet.testbed.plugins.module_utils._hugepages import P
 
 machine = Path(sys.argv[1])
 _controller_commands.CONFIG = str(machine / "controller.json")
-_controller_commands.SWITCH_TIMEOUT_S = 1.0
-_controller_commands.LIMIT_S = float(os.environ["LIMIT_S"])
+_controller_vms.SWITCH_TIMEOUT_S = 1.0
+_controller_commands.VM_LIMIT_S = _controller_commands.SWITCH_LIMIT_S = float(os.environ["LIMIT_S"])
+_controller_switch.ROOT = str(machine)
+_controller_switch.READY_TIMEOUT_S = 1.0
+_controller_switch.PATIENCE_S = 3.0
 _controller_record.VAGRANT = str(machine / "vagrant")
 _vm_files.LIBVIRT_LOGS = str(machine / "log")
 HOST = _vm_pages.HostPages(2048, [Pages(0, 2048, 512, 512, 0)], {}, {2048})

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
 
 COLLECTION = Path(__file__).parents[4]
 ROLE = COLLECTION / "roles/controller_commands"
@@ -44,14 +46,21 @@ def test_the_library_is_what_the_commands_import() -> None:
 
 @pytest.fixture(name="installed")
 def install(tmp_path: Path) -> Path:
-    """Make the folder that the role makes; return it."""
-    folder = tmp_path / "controller"
-    library = folder / VARIABLES["__controller_commands_module_utils"]
-    library.mkdir(parents=True)
-    for name in VARIABLES["__controller_commands_library"]:
-        shutil.copy(LIBRARY / name, library)
-    shutil.copy(ROLE / "files/__init__.py", folder / "ansible_collections")
-    shutil.copy(ROLE / "files/__main__.py", folder)
+    """Pack the library as the role does, and unpack it; return the folder."""
+    folder, archive = tmp_path / "controller", str(tmp_path / "library.tar")
+    folder.mkdir()
+    variables = {
+        **DataLoader().load_from_file(str(ROLE / "vars/main.yml"), trusted_as_template=True),
+        "role_path": str(ROLE),
+        "__controller_commands_archive": {"path": archive},
+    }
+    pack = Templar(loader=DataLoader(), variables=variables).template(
+        trust_as_template("{{ __controller_commands_pack }}")
+    )
+    subprocess.run(pack, check=True)
+    listed = subprocess.run(["tar", "--list", "--file", archive], check=True, capture_output=True, text=True)
+    assert listed.stdout.splitlines()[-1] == "__main__.py"
+    subprocess.run(["tar", "--extract", "--file", archive, "--directory", folder], check=True)
     return folder
 
 

@@ -140,9 +140,9 @@ def test_a_command_gives_what_the_module_would(
 
 
 def test_each_file_is_there_and_the_program_comes_last() -> None:
-    files = render(trust_as_template("{{ __controller_commands_files }}"))
-    assert [place for place, file in files.items() if not Path(file).is_file()] == []
-    assert list(files)[-1] == "__main__.py"
+    files = render(trust_as_template("{{ __controller_commands_sources }}"))
+    assert [file for file in files if not Path(file).is_file()] == []
+    assert files[-1].endswith("/__main__.py")
 
 
 def test_another_library_is_another_version() -> None:
