@@ -40,6 +40,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
     # What Ansible sends to this machine is compiled once, not in every task.
     os.environ["PYTHONPATH"] = str(COMPILED_ONCE)
+    # A scenario with a server of its own may run beside, which is none of the snapshots' business.
+    os.environ["MOLECULE_SCENARIO_NAME"] = "system_tests"
 
 
 @pytest.fixture

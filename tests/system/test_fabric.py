@@ -23,6 +23,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.beside
+
 MACHINE = "t-machine"
 DIRECTORY = Path("/run/detnet-testbed-t/fabric")
 DESCRIPTION = {
