@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing as t
 from pathlib import Path
 
@@ -12,6 +13,8 @@ if t.TYPE_CHECKING:
 
     from switch_fixtures import Bench
 
+REPOSITORY = Path(__file__).parents[2]
+COMPILED_ONCE = REPOSITORY / "molecule/host_tuning_survives_reboot/files/server/etc/python3.11"
 PAGES = Path("/proc/sys/vm/nr_hugepages")
 NEEDED_PAGES = 768  # a switch and its testpmd, with room for the largest rule table
 
@@ -35,6 +38,10 @@ FIGURES = pytest.StashKey[Figures]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[FIGURES] = Figures()
+    # What Ansible sends to this machine is compiled once, not in every task.
+    os.environ["PYTHONPATH"] = str(COMPILED_ONCE)
+    # A scenario with a server of its own may run beside, which is none of the snapshots' business.
+    os.environ["MOLECULE_SCENARIO_NAME"] = "system_tests"
 
 
 @pytest.fixture

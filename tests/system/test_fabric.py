@@ -23,6 +23,8 @@ from pathlib import Path
 import pytest
 from fabric_machine import FabricMachine, frame, read
 
+pytestmark = pytest.mark.beside
+
 MACHINE = "t-machine"
 DIRECTORY = Path("/run/detnet-testbed-t/fabric")
 THERE = FabricMachine(

@@ -14,6 +14,8 @@ from namespace_modules import netns, run_module
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1Q, Ether
 
+pytestmark = pytest.mark.beside
+
 ECHO = """
 import socket
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

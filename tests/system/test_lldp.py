@@ -17,6 +17,8 @@ from switch_fixtures import run, wait_until
 if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.beside
+
 HERE, THERE, IDLE = "lldp0", "lldp1", "lldp2"
 QUIET_S = 0.5
 
