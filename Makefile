@@ -58,6 +58,10 @@ bench: $(VENV)/benchmarks ## Measure the switch beside its peers: table, plot, b
 bench-plan: $(VENV)/controller ## Measure what the controller computes for each of 100 hosts: build/bench/planning.json
 	@$(BENCH) benchmarks.planning
 
+.PHONY: bench-paths
+bench-paths: $(VENV)/controller ## Measure paths and delay bounds of 10 000 flows in a fat-tree: build/bench/paths.json
+	@$(BENCH) benchmarks.paths
+
 .PHONY: bench-vms
 bench-vms: $(VENV)/controller ## Measure VMs by the module beside community.libvirt and Vagrant: build/bench/vms.json
 	@$(RUN) PYTHONPATH=build/collections scripts/exclusive python -m benchmarks.vms $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(ONLY),--only '$(ONLY)')

@@ -77,7 +77,7 @@ def command(bench: Bench, state: Path) -> list[str]:
     return [
         str(bench.programs / "dpdk-tagging"), *bench.eal(PREFIX, bench.cores.data), "--vdev", SINK_DEVICE,
         "--", "--name", "bench", "--control-socket", str(bench.directory / "switch.sock"),
-        "--vhost-dir", str(bench.directory), "--state", str(state), "--mtu", str(MTU),
+        "--vhost-dir", str(bench.directory), "--state", str(state), "--mtu", str(MTU), "--lldp-interval", "0",
     ]  # fmt: skip
 
 

@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/lldp.h"
+
 enum {
 	IDLE_SLEEP_MAX_US = 1000000,
 	UPLINK_PORT_MAX = 31,
@@ -18,12 +20,16 @@ enum {
 	MTU_MAX = 9000,
 	BUFFERS_MIN = 4095,
 	BUFFERS_MAX = 4194303,
+	LLDP_INTERVAL_S_MAX = 3600, // IEEE 802.1AB-2016, 9.2.5.7
+	LLDP_TTL_S_MAX = 65535,
 };
 
 const char options_usage[] =
 	"usage: dpdk-tagging EAL-ARGUMENTS -- --name NAME --control-socket PATH --vhost-dir DIR\n"
 	"                    --state PATH [--idle-sleep-us N] [--uplink-port N|none]\n"
 	"                    [--mtu N] [--buffers N] [--vm-buffers N] [--accept-untagged]\n"
+	"                    [--lldp-interval SECONDS] [--lldp-ttl SECONDS]\n"
+	"                    [--lldp-system-name NAME]\n"
 	"\n"
 	"  --name            of the end host, for messages\n"
 	"  --control-socket  where to answer JSON-RPC requests\n"
@@ -36,7 +42,11 @@ const char options_usage[] =
 	"  --vm-buffers      most that frames of one VM that wait may take; default and limit: "
 	"half\n"
 	"                    of what is free for waiting frames, which is half of all\n"
-	"  --accept-untagged gives untagged frames to the VM that has their destination MAC\n";
+	"  --accept-untagged gives untagged frames to the VM that has their destination MAC\n"
+	"  --lldp-interval   pause between LLDP frames of the switch, 0..3600; default 30; 0: it "
+	"sends none\n"
+	"  --lldp-ttl        how long neighbours remember one, 1..65535; default 120\n"
+	"  --lldp-system-name  by which they know the switch; default: --name\n";
 
 static const struct option known[] = {
 	{"name", required_argument, NULL, 'n'},
@@ -49,6 +59,9 @@ static const struct option known[] = {
 	{"buffers", required_argument, NULL, 'b'},
 	{"vm-buffers", required_argument, NULL, 'q'},
 	{"accept-untagged", no_argument, NULL, 'a'},
+	{"lldp-interval", required_argument, NULL, 'l'},
+	{"lldp-ttl", required_argument, NULL, 't'},
+	{"lldp-system-name", required_argument, NULL, 'N'},
 	{"help", no_argument, NULL, 'h'},
 	{NULL, 0, NULL, 0},
 };
@@ -97,6 +110,26 @@ static bool check_file(const char *argument, const char *path, size_t path_size,
 	return check_directory(argument, dirname(copy), why, why_size);
 }
 
+static bool check_lldp(const struct options *options, char *why, size_t why_size) {
+	const size_t name_len = strlen(options->lldp_system_name);
+
+	if (name_len < 1 || name_len > LLDP_NAME_MAX) {
+		snprintf(why, why_size,
+			 "--lldp-system-name, or else --name, has %zu bytes; give 1 to %d",
+			 name_len, LLDP_NAME_MAX);
+		return false;
+	}
+	if (options->lldp_interval_s >= options->lldp_ttl_s) {
+		snprintf(
+			why, why_size,
+			"--lldp-ttl %u is not above --lldp-interval %u, so neighbours would forget "
+			"the switch again and again; give four times the interval",
+			options->lldp_ttl_s, options->lldp_interval_s);
+		return false;
+	}
+	return true;
+}
+
 static bool check(const struct options *options, char *why, size_t why_size) {
 	const size_t socket_size = sizeof(((struct sockaddr_un *)NULL)->sun_path);
 	const char *missing = options->name == NULL		? "--name"
@@ -113,6 +146,8 @@ static bool check(const struct options *options, char *why, size_t why_size) {
 		snprintf(why, why_size, "--name is empty; give the end host's");
 		return false;
 	}
+	if (!check_lldp(options, why, why_size))
+		return false;
 	if (strlen(options->vhost_dir) + sizeof("/vm-4094.sock") > socket_size) {
 		snprintf(why, why_size,
 			 "--vhost-dir %s is too long for a socket's path; give "
@@ -139,6 +174,8 @@ static const struct numeric numerics[] = {
 	{'i', "--idle-sleep-us", 0, IDLE_SLEEP_MAX_US, offsetof(struct options, idle_sleep_us)},
 	{'m', "--mtu", MTU_MIN, MTU_MAX, offsetof(struct options, mtu)},
 	{'b', "--buffers", BUFFERS_MIN, BUFFERS_MAX, offsetof(struct options, buffers)},
+	{'l', "--lldp-interval", 0, LLDP_INTERVAL_S_MAX, offsetof(struct options, lldp_interval_s)},
+	{'t', "--lldp-ttl", 1, LLDP_TTL_S_MAX, offsetof(struct options, lldp_ttl_s)},
 	{'q', "--vm-buffers", 1, BUFFERS_MAX, offsetof(struct options, vm_buffers)},
 };
 
@@ -188,6 +225,9 @@ static bool take(int option, const char *value, struct options *options, char *w
 	case 's':
 		options->state_path = value;
 		return true;
+	case 'N':
+		options->lldp_system_name = value;
+		return true;
 	case 'a':
 		options->accept_untagged = true;
 		return true;
@@ -202,7 +242,11 @@ enum options_found options_read(int argc, char *argv[], struct options *options,
 				size_t why_size) {
 	int option;
 
-	*options = (struct options){.mtu = MTU_DEFAULT};
+	*options = (struct options){
+		.mtu = MTU_DEFAULT,
+		.lldp_interval_s = LLDP_INTERVAL_S_DEFAULT,
+		.lldp_ttl_s = LLDP_TTL_S_DEFAULT,
+	};
 	opterr = 0;
 	optind = 1;
 	while ((option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
@@ -220,5 +264,7 @@ enum options_found options_read(int argc, char *argv[], struct options *options,
 		snprintf(why, why_size, "%s is not known; see --help", argv[optind]);
 		return OPTIONS_BAD;
 	}
+	if (options->lldp_system_name == NULL)
+		options->lldp_system_name = options->name;
 	return check(options, why, why_size) ? OPTIONS_GOOD : OPTIONS_BAD;
 }

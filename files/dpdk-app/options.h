@@ -16,12 +16,17 @@ struct options {
 	unsigned buffers;	// frames; 0: BUFFERS_PER_CORE for each data core
 	unsigned vm_buffers;	// frames of one VM that may wait; 0: as many as is fair
 	bool accept_untagged;
+	unsigned lldp_interval_s; // 0: no frames are sent
+	unsigned lldp_ttl_s;	  // for which neighbours remember the switch
+	const char *lldp_system_name;
 };
 
 enum {
 	UPLINK_NONE = -1,
 	MTU_DEFAULT = 1500,
 	BUFFERS_PER_CORE = 16383,
+	LLDP_INTERVAL_S_DEFAULT = 30,
+	LLDP_TTL_S_DEFAULT = 120,
 };
 
 extern const char options_usage[];

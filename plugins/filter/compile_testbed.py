@@ -14,6 +14,8 @@ description:
     place, its value and the way out, or returns what follows from them.
   - A function of the inventory alone. It asks no host and changes nothing, so check mode is no different.
   - It follows the tags of each rule along the links, and refuses a rule that misses its destination.
+  - For each flow of C(testbed_flows) it finds a path and makes a rule with the tags of that. It refuses flows if a link
+    would have to carry more than it can, and those that may miss their deadline.
 author: The detnet.testbed authors (@detnet)
 positional: groups
 options:
@@ -75,10 +77,21 @@ _value:
         - The links, each with its two C(ends), written as NODE:PORT, C(speed_bps) and C(mtu), which may be null.
       type: list
       elements: dict
+    flows:
+      description:
+        - The flows in the order of the inventory, each with C(name), C(from), C(to), C(queue), C(rate_bps) and
+          C(burst_bits).
+        - C(path) are the ports by which its frames leave, the end host's first, and C(tags) follow from them.
+        - C(links) are those that it passes, each with C(link), its C(load) as a sum, C(load_bps), C(speed_bps), and
+          C(delay_us), how long its frames wait there at most.
+        - C(delay_bound_us) is how long they are on their way at most, null if nothing bounds it, and C(deadline_us) how
+          long they may be.
+      type: list
+      elements: dict
     rules:
       description:
-        - All rules in the order of the inventory, as M(detnet.testbed.switch_rule) takes them, and with them
-          C(from) and C(to), the names of their VMs, and C(host), the end host of the first.
+        - All rules, first those of C(testbed_rules), then those of C(testbed_flows), as M(detnet.testbed.switch_rule)
+          takes them, and with them C(from) and C(to), the names of their VMs, and C(host), the end host of the first.
       type: list
       elements: dict
 """

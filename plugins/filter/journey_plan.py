@@ -96,13 +96,13 @@ def echo_rule(testbed: Values, journey: Values) -> dict[str, t.Any]:
             if (other, one, ECHO_PORT, source_port) in found:
                 return dict(rule)
             raise AnsibleFilterError(
-                f"Cannot follow {one} > {other}: no rule brings the echoes back; add to testbed_rules: "
+                f"Cannot follow {one} > {other}: no rule brings the echoes back; add to testbed_flows one "
                 f"from: {other}, to: {one}, protocol: udp, source_port: {ECHO_PORT}, "
                 f"destination_port: {source_port}"
             )
     raise AnsibleFilterError(
         f"Cannot follow {one} > {other}: no rule with protocol: udp, destination_port: {ECHO_PORT} leads "
-        "there; add one to testbed_rules, or name other VMs in testbed_journey"
+        "there; add one to testbed_flows, or name other VMs in testbed_journey"
     )
 
 

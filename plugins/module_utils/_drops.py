@@ -7,13 +7,15 @@ from __future__ import annotations
 
 DROPS = {
     "truncated": "it is shorter than its headers say; look at who builds it",
-    "malformed": "its IP or ARP header is impossible; look at who builds it",
+    "malformed": "its IP or ARP header, or its LLDP, is impossible; look at who builds it",
     "source_mac": "its source MAC address is not that of its VM; set no other address in the guest, and no bridge",
     "guest_tagged": "the guest tagged it; take VLAN interfaces out of the guest, the switch pushes the tags",
+    "guest_lldp": "LLDP of a guest would forge the topology; stop lldpd in the guest, the switch tells who it is",
     "arp_sender": "its ARP names another sender than its VM; set no other MAC address in the guest",
     "nd_sender": "its neighbour discovery names another sender than its VM; set no other MAC address in the guest",
     "control_role": "only VM 0 may send control frames; use VM 0",
     "control_full": "the control thread has too many control frames to answer; wait for each acknowledgement",
+    "lldp_full": "LLDP of more neighbours than have room, or faster than it is read; see who sends it (lldp.neighbors)",
     "no_rule": "no rule of its VM matches it; compare it with them (switch_info), and set one (switch_rule)",
     "fragment": "a part of an IP packet has no ports; set a rule without ports, or lower the sender's MTU",
     "arp_no_rule": "no rule leads between the two ends of its ARP; set a rule with these addresses",

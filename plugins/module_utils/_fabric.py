@@ -9,7 +9,6 @@ the outermost tag of a frame and sends it out of port tag // 10, to queue tag % 
 
 from __future__ import annotations
 
-import collections
 import typing as t
 
 UPLINK = 0
@@ -49,6 +48,11 @@ class Fabric:
         self.nodes = nodes
         self.links = links
         self.peers = {one: other for link in links for one, other in (link.ends, link.ends[::-1])}
+        self.speeds_bps = {port: link.speed_bps for link in links for port in link.ends}
+
+    def direction(self, port: Port) -> str:
+        """Return a link with the direction in which frames leave by a port, for people."""
+        return f"{port} > {self.peers[port]}"
 
     def follow(self, source: str, tags: t.Sequence[int]) -> tuple[list[str], list[int], str | None]:
         """Return where a frame with tags goes from the end host source.
@@ -68,21 +72,6 @@ class Fabric:
             if out == into:
                 return way, left, f"{into.node} sends no frame back out of the port {out} that it came in by"
         return way, left, f"{out} has no link"
-
-    def route(self, source: str, destination: str) -> list[Port]:
-        """Return the output ports of the network switches on a shortest way; empty if there is none."""
-        ways: collections.deque[tuple[str, list[Port]]] = collections.deque([(source, [])])
-        seen = {source}
-        while ways:
-            node, ports = ways.popleft()
-            if node == destination:
-                return ports
-            for out, into in sorted(self.peers.items()):
-                forwards = node == source or self.nodes[node]
-                if out.node == node and forwards and into.node not in seen:
-                    seen.add(into.node)
-                    ways.append((into.node, [*ports, out] if self.nodes[node] else ports))
-        return []
 
 
 def parse_port(text: t.Any, nodes: Nodes) -> tuple[Port | None, str]:

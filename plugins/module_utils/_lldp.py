@@ -123,8 +123,9 @@ def encode(frame: Frame) -> bytes:
 
 def decode(data: bytes) -> Frame:
     """Return the frame of bytes. Raises LldpError for all that IEEE 802.1AB-2016 9.2.7.7 discards."""
-    if len(data) < HEADER_LEN:
-        raise LldpError(f"the frame has {len(data)} bytes, less than an Ethernet header", len(data))
+    if not HEADER_LEN <= len(data) <= FRAME_MAX:
+        why = f"the frame has {len(data)} bytes, not {HEADER_LEN} to {FRAME_MAX}"
+        raise LldpError(why, min(len(data), FRAME_MAX))
     if int.from_bytes(data[12:HEADER_LEN], "big") != ETHERTYPE:
         raise LldpError(f"the EtherType is 0x{data[12:HEADER_LEN].hex()}, not 0x{ETHERTYPE:04x}", 12)
     tlvs: list[Tlv | Reserved] = []

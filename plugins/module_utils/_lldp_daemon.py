@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The neighbours that lldpd knows, in the shape of those that we hear: what `lldpcli -f json0` prints, read.
 
-lldpd(8) keeps no source address, and tells names of media and not their numbers.
+lldpd(8) keeps no source address, and tells names of media and not their numbers. Of a Chameleon end host it keeps no
+port number, and it reads addresses that begin with 1 or 2 wrongly, because it takes that byte for the family.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ SUBTYPES = {
     "ifalias": "interface_alias",
     "local": "local",
 }
+# All that lldpd has words for, in the standard's order, which is not that of lldpd.
 CAPABILITIES = {
     "Other": "other",
     "Repeater": "repeater",
@@ -84,10 +86,10 @@ def _neighbor(tree: Tree) -> Neighbor:
     for mode in port.get("auto-negotiation", []):
         found["autonegotiation"] = {"supported": mode["supported"], "enabled": mode["enabled"]}
         found["speed_bps"] = speed_bps(mode["current"][0]["value"]) if "current" in mode else None
-    if BARE_ADDRESS.fullmatch(found["chassis_id"]["value"]):
+    identity = found["chassis_id"]
+    if identity["subtype"] == "network_address" and BARE_ADDRESS.fullmatch(identity["value"]):
         found["shape"] = "chameleon"
-        packed = bytes.fromhex(found["chassis_id"]["value"])
-        found["chassis_id"]["value"] = str(ipaddress.IPv4Address(packed))
+        identity["value"] = str(ipaddress.IPv4Address(bytes.fromhex(identity["value"])))
     return found
 
 
@@ -107,7 +109,8 @@ def _printable(text: str) -> str:
 def _capabilities(trees: list[Tree]) -> dict[str, list[str]] | None:
     if not trees:
         return None
-    named = [(str(CAPABILITIES.get(tree["type"], tree["type"])), tree["enabled"]) for tree in trees]
+    said = {tree["type"]: tree["enabled"] for tree in trees}
+    named = [(name, said[kind]) for kind, name in CAPABILITIES.items() if kind in said]
     return {"available": [name for name, _on in named], "enabled": [name for name, on in named if on]}
 
 

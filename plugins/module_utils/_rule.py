@@ -38,7 +38,6 @@ ETHER_TYPES = {
     "ethercat": 0x88A4,
     "goose": 0x88B8,
     "sampled-values": 0x88BA,
-    "lldp": 0x88CC,
     "ptp": 0x88F7,
 }
 ETHER_TYPE_NAMES = {number: name for name, number in ETHER_TYPES.items()}

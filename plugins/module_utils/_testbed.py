@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric import parse_links
+from ansible_collections.detnet.testbed.plugins.module_utils._testbed_flows import compile_flows
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_rules import compile_rules
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings import (
     Variables,
@@ -80,9 +81,11 @@ def compile_testbed(
     shared, wrong = read_shared(settings)
     fabric, wrong_links = parse_links(shared["testbed_links"], nodes)
     rules, wrong_rules = compile_rules(shared["testbed_rules"], vms, fabric)
-    faults += wrong + wrong_links + wrong_rules
+    (flows, flow_rules), wrong_flows = compile_flows(shared["testbed_flows"], vms, fabric, rules)
+    faults += wrong + wrong_links + wrong_rules + wrong_flows
     if faults:
         raise TestbedError(faults)
+    rules += flow_rules
     return {
         "name": shared["testbed_name"],
         "end_hosts": {
@@ -119,6 +122,7 @@ def compile_testbed(
             for switch in switches
         },
         "links": [link.described() for link in fabric.links],
+        "flows": flows,
         "rules": rules,
     }
 

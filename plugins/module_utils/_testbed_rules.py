@@ -9,10 +9,12 @@ EtherType, whatever they carry.
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ansible_collections.detnet.testbed.plugins.module_utils import _rule, _rule_faults
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric import Fabric
+from ansible_collections.detnet.testbed.plugins.module_utils._flow_ways import Ways
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed_settings import (
     Variables,
     did_you_mean,
@@ -71,11 +73,7 @@ def switch_form(rule: Variables, source: Vm, destination: Vm) -> _rule.Rule:
 
 
 def rule_faults(rule: Variables, vms: t.Mapping[str, Vm], fabric: Fabric) -> list[str]:
-    faults = key_faults(rule, REQUIRED, KEYS)
-    for key in REQUIRED:
-        if rule.get(key) is not None and str(rule[key]) not in vms:
-            faults.append(f"{key} is {rule[key]!r}, which is no VM; {did_you_mean(str(rule[key]), vms)}")
-    faults += match_faults(rule)
+    faults = key_faults(rule, REQUIRED, KEYS) + unknown_vm_faults(rule, vms) + match_faults(rule)
     action = _rule_faults.action_faults({key: rule.get(key) for key in ACTION})
     faults += action
     source, destination = vms.get(str(rule.get("from"))), vms.get(str(rule.get("to")))
@@ -85,6 +83,14 @@ def rule_faults(rule: Variables, vms: t.Mapping[str, Vm], fabric: Fabric) -> lis
     if source is not destination and not any(fault.startswith("tags") for fault in action):
         faults += path_faults(source, destination, rule.get("tags") or [], fabric)
     return faults
+
+
+def unknown_vm_faults(rule: Variables, vms: t.Mapping[str, Vm]) -> list[str]:
+    return [
+        f"{key} is {rule[key]!r}, which is no VM; {did_you_mean(str(rule[key]), vms)}"
+        for key in REQUIRED
+        if rule.get(key) is not None and str(rule[key]) not in vms
+    ]
 
 
 def match_faults(rule: Variables) -> list[str]:
@@ -147,7 +153,7 @@ def path_faults(source: Vm, destination: Vm, tags: list[int], fabric: Fabric) ->
 
 
 def way_out(source: str, destination: str, fabric: Fabric) -> str:
-    ports = fabric.route(source, destination)
-    if not ports:
+    way = Ways(fabric).find(source, destination, most_links=math.inf)
+    if way is None:
         return f"link {source} with {destination} by testbed_links"
-    return f"{destination} is reached by {', '.join(map(str, ports))} (tag = port * 10 + queue)"
+    return f"{destination} is reached by {', '.join(map(str, way[1:]))} (tag = port * 10 + queue)"

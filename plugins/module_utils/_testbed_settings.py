@@ -16,6 +16,7 @@ from ansible_collections.detnet.testbed.plugins.module_utils._fabric import MAX_
 Variables = t.Mapping[str, t.Any]
 
 DEFAULTS: dict[str, t.Any] = {
+    "testbed_flows": [],
     "testbed_links": [],
     "testbed_rules": [],
     "testbed_vms": [],
@@ -25,7 +26,8 @@ DEFAULTS: dict[str, t.Any] = {
     "testbed_vhost_server": "switch",
     "testbed_run_dir": "/run/detnet-testbed",
 }
-SHARED = ("testbed_name", "testbed_links", "testbed_rules", "testbed_mtu")  # one value for the whole testbed
+# One value for the whole testbed.
+SHARED = ("testbed_name", "testbed_links", "testbed_flows", "testbed_rules", "testbed_mtu")
 
 # Those that only playbooks read.
 PLAYBOOKS = (
@@ -124,6 +126,7 @@ def is_list(value: t.Any) -> bool:
 CHECKS: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
     "testbed_name": (is_name, NAME_WAY_OUT),
     "testbed_links": (is_list, "give a list"),
+    "testbed_flows": (is_list, "give a list"),
     "testbed_rules": (is_list, "give a list"),
     "testbed_vms": (is_list, "give a list"),
     "testbed_controller": (is_bool, "choose true or false"),
@@ -235,7 +238,7 @@ def did_you_mean(word: str, known: t.Iterable[str]) -> str:
 
 
 def key_faults(entry: t.Any, required: t.Iterable[str], known: t.Sequence[str]) -> list[str]:
-    """Return what is wrong with the keys of a VM or a rule."""
+    """Return what is wrong with the keys of a VM, a rule or a flow."""
     if not isinstance(entry, dict):
         return [f"{entry!r} is no mapping; give {', '.join(required)}"]
     faults = [f"unknown key {key!r}; {did_you_mean(str(key), known)}" for key in entry if key not in known]

@@ -86,22 +86,29 @@ def is_host_address(text: str, version: int) -> bool:
 
 def derived(host: str, settings: Variables, entry: Variables) -> Vm:
     """Return what follows from the faultless description of a VM."""
-    interface = ipaddress.IPv4Interface(entry["address"])
-    interface_v6 = ipaddress.IPv6Interface(entry["address_v6"]) if entry.get("address_v6") else None
     return {
         "mac": f"{settings['testbed_mac_prefix']}:{entry['id']:02x}".lower(),
-        "address": str(interface),
-        "ip": str(interface.ip),
-        "network": str(interface.network),
-        "address_v6": str(interface_v6 or ""),
-        "ip_v6": str(interface_v6.ip) if interface_v6 else "",
-        "network_v6": str(interface_v6.network) if interface_v6 else "",
+        **addresses(entry["address"], entry.get("address_v6")),
         "mtu": settings["testbed_mtu"],
         **{key: entry.get(key, default) for key, default in DEFAULTS.items()},
         "socket": vhost_socket(host, settings, entry["id"]),
         "socket_server": settings["testbed_vhost_server"],
         "management_address": settings["testbed_management_address"],
         "management_port": MANAGEMENT_PORT + entry["id"],
+    }
+
+
+def addresses(address: str, address_v6: str | None) -> dict[str, str]:
+    """Return the forms of a VM's faultless addresses that rules and guests need."""
+    interface = ipaddress.IPv4Interface(address)
+    interface_v6 = ipaddress.IPv6Interface(address_v6) if address_v6 else None
+    return {
+        "address": str(interface),
+        "ip": str(interface.ip),
+        "network": str(interface.network),
+        "address_v6": str(interface_v6 or ""),
+        "ip_v6": str(interface_v6.ip) if interface_v6 else "",
+        "network_v6": str(interface_v6.network) if interface_v6 else "",
     }
 
 

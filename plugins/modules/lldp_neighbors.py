@@ -70,7 +70,10 @@ options:
   heard_by:
     description:
       - V(module) listens. V(switch) asks the tagging switch at O(socket). V(lldpd) asks the daemon at once for what it
-        knows; it keeps no source address, and it has to be configured for the interfaces.
+        knows; it has to be configured for the interfaces.
+      - lldpd keeps no source address. Its time is that at which a neighbour last said something new, and organizational
+        are the TLVs that lldpd does not read. Of a Chameleon end host it keeps no port, and it misreads an address that
+        begins with 1 or 2.
     type: str
     choices: [module, switch, lldpd]
     default: module

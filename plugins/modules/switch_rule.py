@@ -42,7 +42,7 @@ options:
         type: str
       ether_type:
         description:
-          - EtherType, V(ipv4), V(arp), V(ipv6), V(profinet), V(ethercat), V(goose), V(sampled-values), V(lldp), V(ptp),
+          - EtherType, V(ipv4), V(arp), V(ipv6), V(profinet), V(ethercat), V(goose), V(sampled-values), V(ptp),
             or a number from 0x0600 to 0xffff.
           - Addresses say it already.
         type: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -9,12 +10,22 @@ import sys
 import typing as t
 from pathlib import Path
 
+from switch_fixtures import run
+
+if t.TYPE_CHECKING:
+    from collections.abc import Iterator
+
 MODULES = "ansible_collections.detnet.testbed.plugins.modules"
 COLLECTIONS = Path(__file__).resolve().parents[2] / "build/collections"
 
 
 def netns(namespace: str, *argv: t.Any) -> list[t.Any]:
     return ["ip", "netns", "exec", namespace, *argv]
+
+
+def link(namespace: str, interface: str) -> dict[str, t.Any]:
+    (found,) = json.loads(run("ip", "-n", namespace, "-json", "-details", "link", "show", "dev", interface))
+    return dict(found)
 
 
 def module_command(
@@ -33,3 +44,12 @@ def run_module(namespace: str, name: str, without: str | None = None, **options:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=False)
     assert done.stdout, done.stderr
     return dict(json.loads(done.stdout))
+
+
+@contextlib.contextmanager
+def started(namespace: str, name: str, **options: t.Any) -> Iterator[subprocess.Popen[str]]:
+    """Run a module until the block ends."""
+    command, environment = module_command(namespace, name, options)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        yield process
+        process.kill()

@@ -122,7 +122,8 @@ class Switch:
             str(build()), "--lcores", lcores, "--in-memory", "--no-pci", "--file-prefix", "switch", *device, "--",
             "--name", "alpha", "--control-socket", str(self.socket), "--vhost-dir", str(self.directory),
             "--state", str(self.state), "--idle-sleep-us", str(IDLE_SLEEP_US),
-            "--uplink-port", "0" if self.uplink else "none", *self.arguments,
+            # Nothing is on the wire that a test does not ask for.
+            "--lldp-interval", "0", "--uplink-port", "0" if self.uplink else "none", *self.arguments,
         ]  # fmt: skip
 
     def start(self) -> None:

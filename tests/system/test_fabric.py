@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import json
 import os
 import select
 import signal
@@ -22,15 +21,18 @@ import typing as t
 from pathlib import Path
 
 import pytest
+from fabric_machine import FabricMachine, frame, read
 
 MACHINE = "t-machine"
 DIRECTORY = Path("/run/detnet-testbed-t/fabric")
-DESCRIPTION = {
-    "switches": ["t1", "t2"],
-    "end_hosts": ["t-a", "t-b"],
-    "links": [["t-a:0", "t1:1"], ["t1:2", "t2:1"], ["t2:2", "t-b:0"]],
-    "directory": str(DIRECTORY),
-}
+THERE = FabricMachine(
+    MACHINE,
+    switches=["t1", "t2"],
+    end_hosts=["t-a", "t-b"],
+    links=[["t-a:0", "t1:1"], ["t1:2", "t2:1"], ["t2:2", "t-b:0"]],
+    directory=str(DIRECTORY),
+)
+run, fabric = THERE.run, THERE.fabric
 
 CLONE_NEWNET = 0x40000000
 ETH_P_ALL = 3
@@ -38,27 +40,6 @@ SOL_PACKET = 263
 PACKET_AUXDATA = 8
 PACKET_OUTGOING = 4
 TP_STATUS_VLAN_VALID = 1 << 4
-ETHER_TYPE = b"\x88\xb5"  # for local experiments
-ADDRESSES = bytes.fromhex("02000000000b 02000000000a")
-
-
-def run(*command: str, namespace: str = MACHINE) -> str:
-    inside = ["nsenter", f"--net=/run/netns/{namespace}", *command]
-    done = subprocess.run(inside, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def fabric(*options: str, **changes: t.Any) -> dict[str, t.Any]:
-    """Run the module on the test's machine; return its result."""
-    command = ["nsenter", f"--net=/run/netns/{MACHINE}", "ansible", "localhost", "--inventory", "localhost,"]
-    command += ["--connection", "local", "--extra-vars", "ansible_python_interpreter=/usr/bin/python3"]
-    command += ["--one-line", "--module-name", "detnet.testbed.fabric", *options]
-    command += ["--args", json.dumps({**DESCRIPTION, **changes})]
-    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    _host, arrow, result = output.partition(" => ")
-    assert arrow, output
-    return dict(json.loads(result))
 
 
 def snapshot() -> dict[str, t.Any]:
@@ -113,10 +94,6 @@ def packet_socket(namespace: str, interface: str) -> t.Iterator[socket.socket]:
         yield opened
 
 
-def frame(tags: list[int], payload: bytes) -> bytes:
-    return ADDRESSES + b"".join(b"\x81\x00" + struct.pack("!H", tag) for tag in tags) + ETHER_TYPE + payload
-
-
 def received(opened: socket.socket, seconds: float, own: bool = False) -> t.Iterator[bytes]:
     """Yield the frames that come within some seconds, with the tag that the kernel took off put back."""
     deadline = time.monotonic() + seconds
@@ -129,15 +106,6 @@ def received(opened: socket.socket, seconds: float, own: bool = False) -> t.Iter
             if status & TP_STATUS_VLAN_VALID:
                 data = data[:12] + struct.pack("!HH", 0x8100, tci) + data[12:]
         yield data
-
-
-def read(data: bytes) -> tuple[list[int], bytes]:
-    """Return a frame's tags and payload."""
-    tags, at = [], 12
-    while data[at : at + 2] == b"\x81\x00":
-        tags.append(struct.unpack("!H", data[at + 2 : at + 4])[0])
-        at += 4
-    return tags, data[at + 2 :]
 
 
 def arrives(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-import subprocess
 import time
 import typing as t
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils import _lldp
 from kernel_fixtures import Namespace, Wire, namespace
-from namespace_modules import module_command, run_module
+from namespace_modules import link, run_module, started
 from switch_fixtures import run, wait_until
 
 if t.TYPE_CHECKING:
@@ -33,24 +31,10 @@ def cable() -> Iterator[Namespace]:
         yield made
 
 
-def link(where: Namespace, interface: str) -> dict[str, t.Any]:
-    (found,) = json.loads(run("ip", "-n", where.name, "-json", "-details", "link", "show", "dev", interface))
-    return dict(found)
-
-
-@contextlib.contextmanager
-def started(where: Namespace, name: str, **options: t.Any) -> Iterator[subprocess.Popen[str]]:
-    """Run a module until the block ends."""
-    command, environment = module_command(where.name, name, options)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        yield process
-        process.kill()
-
-
 def test_exactly_one_frame_in_the_shape_that_a_chameleon_controller_reads(cable: Namespace) -> None:
     wire = Wire(cable, THERE)
     result = run_module(cable.name, "lldp_send", interface=HERE, shape="chameleon", address="10.0.0.1")
-    source = bytes.fromhex(link(cable, HERE)["address"].replace(":", ""))
+    source = bytes.fromhex(link(cable.name, HERE)["address"].replace(":", ""))
     body = bytes.fromhex("88cc0205050a0000010403070000060200780000")
     assert wire.receive() == (bytes.fromhex("0180c200000e") + source + body).ljust(60, b"\0")
     assert wire.receive(QUIET_S) is None
@@ -68,12 +52,12 @@ def test_check_mode_sends_nothing(cable: Namespace) -> None:
 
 def test_who_sends_is_heard(cable: Namespace) -> None:
     options = {"interface": THERE, "port_description": "to alpha", "address": "192.0.2.7", "interval_s": 0.2}
-    with started(cable, "lldp_send", **options, count=100):
+    with started(cable.name, "lldp_send", **options, count=100):
         result = run_module(cable.name, "lldp_neighbors", interfaces=[HERE])
     (heard,) = result["neighbors"]
     assert heard["interface"] == HERE
     assert heard["shape"] == "standard"
-    assert heard["chassis_id"] == {"subtype": "mac_address", "value": link(cable, THERE)["address"]}
+    assert heard["chassis_id"] == {"subtype": "mac_address", "value": link(cable.name, THERE)["address"]}
     assert heard["port_id"] == {"subtype": "interface_name", "value": THERE}
     assert heard["port_description"] == "to alpha"
     assert heard["management_addresses"] == ["192.0.2.7"]
@@ -82,7 +66,7 @@ def test_who_sends_is_heard(cable: Namespace) -> None:
 
 
 def test_nobody_hears_himself_and_nobody_else(cable: Namespace) -> None:
-    with started(cable, "lldp_send", interface=HERE, interval_s=0.1, count=100):
+    with started(cable.name, "lldp_send", interface=HERE, interval_s=0.1, count=100):
         result = run_module(cable.name, "lldp_neighbors", interfaces=[HERE], duration_s=1)
     assert result["neighbors"] == []
     assert result["interfaces"][HERE] == {
@@ -105,7 +89,7 @@ def test_who_hears_each_other_at_the_same_time_needs_one_run_each(cable: Namespa
         }
         for name in (HERE, THERE)
     }
-    with started(cable, "lldp_neighbors", interfaces=[THERE], announce=[named[THERE]]) as other:
+    with started(cable.name, "lldp_neighbors", interfaces=[THERE], announce=[named[THERE]]) as other:
         time.sleep(later_s)
         mine = run_module(cable.name, "lldp_neighbors", interfaces=[HERE], announce=[named[HERE]])
         theirs = json.loads(other.communicate(timeout=20)[0])
@@ -115,7 +99,7 @@ def test_who_hears_each_other_at_the_same_time_needs_one_run_each(cable: Namespa
         assert heard["system_name"] == f"switch of {peer}"
         assert heard["chassis_id"] == {"subtype": "mac_address", "value": "02:00:00:00:00:0a"}
         assert heard["port_id"]["value"] == "7"
-        assert heard["source"] == link(cable, peer)["address"]
+        assert heard["source"] == link(cable.name, peer)["address"]
 
 
 def test_nothing_is_announced_in_check_mode(cable: Namespace) -> None:
@@ -130,14 +114,14 @@ def test_nothing_is_announced_in_check_mode(cable: Namespace) -> None:
 
 @pytest.mark.parametrize("ends", ["by itself", "killed"])
 def test_an_interface_is_promiscuous_only_while_somebody_listens(cable: Namespace, ends: str) -> None:
-    assert link(cable, HERE)["promiscuity"] == 0
+    assert link(cable.name, HERE)["promiscuity"] == 0
     with started(
-        cable, "lldp_neighbors", interfaces=[HERE], duration_s=60 if ends == "killed" else 2
+        cable.name, "lldp_neighbors", interfaces=[HERE], duration_s=60 if ends == "killed" else 2
     ) as listener:
-        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+        wait_until("the module listens", lambda: link(cable.name, HERE)["promiscuity"] == 1)
         if ends == "by itself":
             assert json.loads(listener.communicate(timeout=20)[0])["neighbors"] == []
-    assert link(cable, HERE)["promiscuity"] == 0
+    assert link(cable.name, HERE)["promiscuity"] == 0
 
 
 def flap(cable: Namespace) -> None:
@@ -149,13 +133,13 @@ def flap(cable: Namespace) -> None:
 def test_who_speaks_after_the_link_came_back_is_heard(
     cable: Namespace, disturb: t.Callable[[Namespace], None]
 ) -> None:
-    with started(cable, "lldp_neighbors", interfaces=[HERE], duration_s=20) as listener:
-        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+    with started(cable.name, "lldp_neighbors", interfaces=[HERE], duration_s=20) as listener:
+        wait_until("the module listens", lambda: link(cable.name, HERE)["promiscuity"] == 1)
         disturb(cable)
         run_module(cable.name, "lldp_send", interface=THERE)
         result = json.loads(listener.communicate(timeout=30)[0])
     assert [heard["port_id"]["value"] for heard in result["neighbors"]] == [THERE]
-    assert link(cable, HERE)["promiscuity"] == 0
+    assert link(cable.name, HERE)["promiscuity"] == 0
 
 
 @pytest.mark.parametrize(
@@ -168,8 +152,8 @@ def test_who_speaks_after_the_link_came_back_is_heard(
 def test_an_interface_that_goes_while_somebody_listens_is_told(
     cable: Namespace, command: tuple[str, ...], why: str
 ) -> None:
-    with started(cable, "lldp_neighbors", interfaces=[HERE], duration_s=20) as listener:
-        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+    with started(cable.name, "lldp_neighbors", interfaces=[HERE], duration_s=20) as listener:
+        wait_until("the module listens", lambda: link(cable.name, HERE)["promiscuity"] == 1)
         run("ip", "-n", cable.name, "link", *command)
         result = json.loads(listener.communicate(timeout=30)[0])
     assert result["failed"]
@@ -178,8 +162,8 @@ def test_an_interface_that_goes_while_somebody_listens_is_told(
 
 def test_a_neighbour_that_makes_up_ten_thousand_is_bounded_and_told(cable: Namespace) -> None:
     wire = Wire(cable, THERE)
-    with started(cable, "lldp_neighbors", interfaces=[HERE], expected=0, duration_s=3) as listener:
-        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+    with started(cable.name, "lldp_neighbors", interfaces=[HERE], expected=0, duration_s=3) as listener:
+        wait_until("the module listens", lambda: link(cable.name, HERE)["promiscuity"] == 1)
         for number in range(10_000):
             address = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
             wire.send(_lldp.encode(_lldp.chameleon("02:00:00:00:00:01", address)))
@@ -194,8 +178,8 @@ def test_a_neighbour_that_makes_up_ten_thousand_is_bounded_and_told(cable: Names
 
 def test_malformed_frames_are_a_warning(cable: Namespace) -> None:
     wire = Wire(cable, THERE)
-    with started(cable, "lldp_neighbors", interfaces=[HERE], duration_s=2) as listener:
-        wait_until("the module listens", lambda: link(cable, HERE)["promiscuity"] == 1)
+    with started(cable.name, "lldp_neighbors", interfaces=[HERE], duration_s=2) as listener:
+        wait_until("the module listens", lambda: link(cable.name, HERE)["promiscuity"] == 1)
         wire.send(bytes.fromhex("0180c200000e02000000000188cc0201").ljust(60, b"\0"))
         result = json.loads(listener.communicate(timeout=20)[0])
     assert result["interfaces"][HERE]["malformed"] == 1

@@ -53,10 +53,20 @@ def second_vm_of_one_id(pocket: Path) -> None:
     edit(pocket / "hosts.yml", change)
 
 
+RULE = {"from": "alpha-vm-01", "to": "beta-vm-01", "protocol": "tcp", "tags": [21, 21, 1]}
+
+
 def rule(**values: t.Any) -> Callable[[Path], None]:
-    """Return what spoils the first rule."""
+    """Return what adds a rule with a fault."""
     return lambda pocket: edit(
-        pocket / "group_vars" / "all.yml", lambda variables: variables["testbed_rules"][0].update(values)
+        pocket / "group_vars" / "all.yml", lambda variables: variables.update(testbed_rules=[RULE | values])
+    )
+
+
+def flow(**values: t.Any) -> Callable[[Path], None]:
+    """Return what spoils the first flow."""
+    return lambda pocket: edit(
+        pocket / "group_vars" / "all.yml", lambda variables: variables["testbed_flows"][0].update(values)
     )
 
 
@@ -82,6 +92,7 @@ def misspelled(pocket: Path) -> None:
         pytest.param(
             rule(to="beta-vm-07"), ["testbed_rules[0]", "beta-vm-07"], id="a rule for a VM that is not"
         ),
+        pytest.param(flow(via=["s4"]), ["testbed_flows[0]", "s4"], id="a flow by a switch that is not"),
         pytest.param(stranger, ["gamma-vm-01", "testbed_journey"], id="a journey to a VM that is not"),
         pytest.param(misspelled, ["testbed_rulez", "testbed_rules"], id="an unknown variable"),
     ],

@@ -56,6 +56,7 @@ def test_says_what_it_is(switch: Switch) -> None:
         "buffers": info["buffers"],
         "vm_buffers": info["vm_buffers"],
         "accept_untagged": False,
+        "lldp": {"interval_s": 0, "ttl_s": 120, "system_name": "alpha"},
         "data_cores": [1],
         "uplink": None,
         "ports": 2,
@@ -315,6 +316,13 @@ def test_random_lines_never_end_it(switch: Switch) -> None:
             ["--uplink-port", "two"], "--uplink-port is two; give 0 to 31, or none", id="a-port-by-word"
         ),
         pytest.param(["--uplink-port", "7"], "DPDK has no port 7", id="a-port-that-is-not-there"),
+        pytest.param(
+            ["--lldp-interval", "3601"], "--lldp-interval is 3601; give 0 to 3600", id="a-rare-lldp"
+        ),
+        pytest.param(["--lldp-interval", "120"], "--lldp-ttl 120 is not above", id="a-short-life-in-lldp"),
+        pytest.param(
+            ["--lldp-system-name", "x" * 256], "has 256 bytes; give 1 to 255", id="a-long-lldp-name"
+        ),
         pytest.param(["--color"], "--color is not known; see --help", id="an-unknown-option"),
         pytest.param(["--name"], "--name needs a value", id="no-value"),
         pytest.param(["extra"], "extra is not known; see --help", id="an-extra-word"),

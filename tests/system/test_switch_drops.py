@@ -20,6 +20,7 @@ from scapy.layers.l2 import Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 from switch_control_frame import control_frame
 from switch_fixtures import MACS, SOURCE, WIRE_RING, Bench, Switch, bench, running, wait_until
+from switch_lldp import LLDP_GROUP, NEIGHBOURS_MAX, lldp, neighbors
 from switch_rules import (
     ELSEWHERE,
     HERE,
@@ -66,12 +67,14 @@ FROM_VM = {
     "source_mac-of-another-vm": Ether(src=MACS[2], dst=PEER) / datagram().payload,
     "guest_tagged": OUT / Dot1Q(vlan=21) / datagram().payload,
     "guest_tagged-by-802.1ad": OUT / Dot1AD(vlan=21) / datagram().payload,
+    "guest_lldp": Ether(src=MACS[1], dst=LLDP_GROUP, type=0x88CC) / Raw(bytes(46)),
+    "guest_lldp-to-a-vm": Ether(src=MACS[1], dst=MACS[2], type=0x88CC) / Raw(bytes(46)),
     "arp_sender": arp(sender=PEER),
     "nd_sender": SOLICITATION / ICMPv6ND_NS(tgt=THERE6) / ICMPv6NDOptSrcLLAddr(lladdr=PEER),
     "control_role": Ether(bytes(control_frame(source=MACS[1]))),
     "no_rule": OUT / IP(src=HERE, dst=THERE) / UDP(sport=5000, dport=5002),
     "no_rule-other-protocol": OUT / IP(src=HERE, dst=THERE) / TCP(sport=5000, dport=5001),
-    "no_rule-other-ether-type": OUT.__class__(src=MACS[1], dst=PEER, type=0x88CC) / Raw(bytes(46)),
+    "no_rule-other-ether-type": OUT.__class__(src=MACS[1], dst=PEER, type=0x88F7) / Raw(bytes(46)),
     "no_rule-802.3-length": OUT.__class__(src=MACS[1], dst=PEER, type=46) / Raw(bytes(46)),
     "fragment": datagram(flags="MF"),
     "fragment-behind-the-first": datagram(frag=100),
@@ -86,7 +89,9 @@ FROM_VM = {
 FROM_UPLINK = {
     "truncated": b"\x02\x00\x00",
     "truncated-in-its-tag": arriving(1)[:15],
+    "malformed": bytes(Ether(src=PEER, dst=LLDP_GROUP, type=0x88CC) / Raw(bytes(46))),
     "untagged": delivered(1),
+    "untagged-lldp-to-a-vm": bytes(Ether(src=PEER, dst=MACS[1], type=0x88CC) / Raw(bytes(46))),
     "extra_tags": arriving(1, 1, 1),
     "extra_tags-of-two-kinds": tagged(tagged(delivered(1), 1), 1, tpid=0x88A8),
     "unknown_vm": arriving(1, 77),
@@ -207,6 +212,16 @@ def guest_full(on: Bench) -> None:
     assert on.vms[1].drain() == ring
 
 
+def lldp_full(on: Bench) -> None:
+    """More neighbours at once than the switch has places for; they go away again."""
+    on.wire.send(*[lldp(number) for number in range(30)])
+    wait_dropped(on, lldp_full=30 - NEIGHBOURS_MAX)
+    wait_until("they have a place", lambda: len(neighbors(on.switch)) == NEIGHBOURS_MAX)
+    on.wire.send(*[lldp(number, ttl_s=0) for number in range(NEIGHBOURS_MAX)])
+    wait_until("they are gone", lambda: not neighbors(on.switch))
+    wait_dropped(on, lldp_full=30 - NEIGHBOURS_MAX)
+
+
 def control_full(on: Bench) -> None:
     """More than control can save, which a flood brings sooner or later."""
     with on.vms[0].repeating(bytes(control_frame())) as repeater:
@@ -230,6 +245,7 @@ SITUATIONS: dict[str, Callable[[Bench], None]] = {
     "uplink_full": uplink_full,
     "guest_full": guest_full,
     "control_full": control_full,
+    "lldp_full": lldp_full,
 }
 ELSEWHERE_PROVOKED = {"no_uplink", "inbox_full"}  # by the last two tests
 

@@ -12,6 +12,7 @@ import typing as t
 
 import pytest
 from switch_fixtures import Bench, bench, wait_until
+from switch_lldp import lldp
 from switch_rules import TAGS, THERE, datagram, identity, normal, rule
 
 if t.TYPE_CHECKING:
@@ -93,6 +94,19 @@ def test_tells_what_passed_the_uplink(on: Bench) -> None:
     assert told["packets"] == 1
     assert told["busy_cycles"] > 0
     assert told["drop_untagged"] == 0
+
+
+def test_tells_of_lldp_at_the_uplink(on: Bench) -> None:
+    on.wire.send(lldp(), lldp(ttl_s=0), lldp()[:32])
+    on.switch.call("lldp.announce")
+    assert on.wire.receive()
+    wait_until(
+        "it is counted", lambda: on.switch.call("stats.get")["uplink"]["lldp"] == {"received": 3, "sent": 1}
+    )
+    with telemetry(on) as client:
+        told = ask(client, "/dpdk_tagging/stats")
+    assert (told["lldp_received"], told["lldp_sent"], told["sent_packets"]) == (3, 1, 1)
+    assert (told["drop_malformed"], told["drop_lldp_full"]) == (1, 0)
 
 
 def test_tells_rules_page_by_page(on: Bench) -> None:

@@ -9,6 +9,7 @@ from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from switch_control_frame import control_frame
 from switch_fixtures import MACS, Bench, RpcError, bench, wait_until
+from switch_lldp import lldp
 from switch_rules import (
     BROADCAST,
     HERE,
@@ -32,6 +33,7 @@ if t.TYPE_CHECKING:
     from collections.abc import Iterator
 
 SLOW = rule(rate_bps=1000, burst_bits=cost_bits(100, len(TAGS)))
+LLDP = lldp()
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +210,7 @@ def test_follows_a_frame_from_the_uplink(on: Bench) -> None:
         pytest.param(bytes(Ether(src=PEER, dst=MACS[1]) / IP()), "untagged", id="without-a-tag"),
         pytest.param(arriving(1, destination=MACS[2]), "destination_mac", id="with-the-mac-of-another"),
         pytest.param(arriving(1)[:15], "truncated", id="truncated"),
+        pytest.param(LLDP[:32], "malformed", id="malformed-lldp"),
     ],
 )
 def test_names_the_drop_from_the_uplink(on: Bench, frame: bytes, drop: str) -> None:
@@ -215,6 +218,12 @@ def test_names_the_drop_from_the_uplink(on: Bench, frame: bytes, drop: str) -> N
     assert (trace["verdict"], trace["drop"]) == ("dropped", drop)
     on.wire.send(frame)
     wait_until("it is dropped", lambda: on.switch.drops() == {drop: 1})
+
+
+def test_lldp_from_the_uplink_goes_to_control(on: Bench) -> None:
+    trace = on.switch.call("trace", uplink=True, frame=LLDP.hex())
+    assert (trace["verdict"], trace["output"], stages(trace)) == ("sent", "control", ["read"])
+    assert trace["frame"] == LLDP.hex()
 
 
 def test_a_vm_without_its_guest_gets_nothing(on: Bench) -> None:
@@ -263,4 +272,4 @@ def test_refuses_to_trace(on: Bench, params: dict[str, t.Any], message: str) -> 
 
 def test_a_packet_is_broadcast_unless_said_otherwise(on: Bench) -> None:
     on.switch.call("rule.set", rules=[wildcard(destination_mac=BROADCAST)])
-    assert on.switch.call("trace", vm=1, packet={"ether_type": 0x88CC})["verdict"] == "sent"
+    assert on.switch.call("trace", vm=1, packet={"ether_type": 0x88F7})["verdict"] == "sent"

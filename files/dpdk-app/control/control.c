@@ -95,6 +95,7 @@ bool control_open(struct control *control, const struct options *options,
 	char cause[400];
 
 	*control = (struct control){.options = options, .uplink = uplink};
+	lldp_init(&control->lldp, options, uplink);
 	pthread_mutex_init(&control->lock, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &control->started);
 	control->server = server_open(options->control_socket, cause, sizeof(cause));
@@ -113,7 +114,10 @@ bool control_open(struct control *control, const struct options *options,
 }
 
 static void tick(void *context) {
-	control_frames_serve(context);
+	struct control *control = context;
+
+	control_frames_serve(control);
+	lldp_serve(&control->lldp);
 	rules_reclaim();
 	ports_reclaim();
 	details_refill();

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <time.h>
 
+#include "control/lldp.h"
 #include "control/server.h"
 #include "control/store.h"
 #include "datapath/uplink.h"
@@ -17,6 +18,7 @@ struct control {
 	const struct uplink *uplink;
 	struct server *server;
 	struct store *store;
+	struct lldp_agent lldp;
 	char report[1000];	 // what was done to open the store, or empty
 	struct timespec started; // CLOCK_MONOTONIC
 	pthread_mutex_t lock;

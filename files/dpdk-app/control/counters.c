@@ -41,6 +41,10 @@ void put_uplink_counters(struct writer *writer) {
 	uplink_counters_read(&counters);
 	put_traffic(writer, "received", counters.received_packets, counters.received_bytes);
 	put_traffic(writer, "sent", counters.sent_packets, counters.sent_bytes);
+	put_object(writer, "lldp");
+	put_integer(writer, "received", (int64_t)counters.lldp_received);
+	put_integer(writer, "sent", (int64_t)counters.lldp_sent);
+	end_object(writer);
 	put_drops(writer, counters.drops, DROP_AT_UPLINK);
 }
 

@@ -15,6 +15,8 @@ const struct rpc_method methods[] = {
 	{"stats.get", stats_get},
 	{"stats.reset", stats_reset},
 	{"trace", trace_frame},
+	{"lldp.neighbors", lldp_neighbors},
+	{"lldp.announce", lldp_announce},
 	{NULL, NULL},
 };
 

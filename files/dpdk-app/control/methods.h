@@ -12,6 +12,7 @@ rpc_handler port_add, port_remove, port_list, port_features;
 rpc_handler rule_set, rule_delete, rule_replace, rule_list;
 rpc_handler stats_get, stats_reset;
 rpc_handler trace_frame;
+rpc_handler lldp_neighbors, lldp_announce;
 
 // For a method without parameters: false, with *error filled, if there are some.
 bool methods_no_params(json_t *params, struct rpc_error *error);

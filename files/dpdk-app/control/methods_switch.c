@@ -42,6 +42,14 @@ static void put_terms(struct writer *result, const struct worker_terms *terms) {
 	put_boolean(result, "accept_untagged", terms->accept_untagged);
 }
 
+static void put_lldp(struct writer *result, const struct options *options) {
+	put_object(result, "lldp");
+	put_integer(result, "interval_s", options->lldp_interval_s);
+	put_integer(result, "ttl_s", options->lldp_ttl_s);
+	put_string(result, "system_name", options->lldp_system_name);
+	end_object(result);
+}
+
 static void put_state(struct writer *result, const struct control *control) {
 	put_object(result, "state");
 	put_string(result, "path", control->options->state_path);
@@ -65,6 +73,7 @@ bool switch_info(void *context, json_t *params, struct writer *result, struct rp
 	put_integer(result, "pid", getpid());
 	put_integer(result, "uptime_s", now.tv_sec - control->started.tv_sec);
 	put_terms(result, workers_get(0)->terms);
+	put_lldp(result, control->options);
 	put_data_cores(result);
 	put_uplink(result, control->uplink);
 	put_integer(result, "ports", ports_now()->len);

@@ -149,6 +149,8 @@ static int stats(const struct control *control, const char *params, struct rte_t
 	rte_tel_data_add_dict_uint(data, "received_bytes", uplink.received_bytes);
 	rte_tel_data_add_dict_uint(data, "sent_packets", uplink.sent_packets);
 	rte_tel_data_add_dict_uint(data, "sent_bytes", uplink.sent_bytes);
+	rte_tel_data_add_dict_uint(data, "lldp_received", uplink.lldp_received);
+	rte_tel_data_add_dict_uint(data, "lldp_sent", uplink.lldp_sent);
 	add_drops(data, uplink.drops, DROP_AT_UPLINK);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "control/codec.h"
 #include "control/trace_shape.h"
 #include "core/frame.h"
+#include "core/lldp.h"
 #include "core/tags.h"
 #include "datapath/rules.h"
 #include "datapath/worker.h"
@@ -158,19 +159,6 @@ static bool step_deliver(struct trace *trace, uint16_t vm) {
 	return end_step(trace, drop);
 }
 
-static void put_hex(struct writer *result, const uint8_t *bytes, size_t len) {
-	static const char digits[] = "0123456789abcdef";
-
-	put_key(result, "frame");
-	put_json(result, "\"", 1);
-	for (size_t i = 0; i < len; i++) {
-		const char pair[2] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
-
-		put_json(result, pair, sizeof(pair));
-	}
-	put_json(result, "\"", 1);
-}
-
 static void put_rule_identity(const struct trace *trace) {
 	struct rule_spec spec;
 
@@ -195,7 +183,7 @@ static void conclude(const struct trace *trace) {
 		put_rule_identity(trace);
 	if (trace->drop == KEEP) {
 		put_integer(result, "delay_ns", (int64_t)trace->delay_ns);
-		put_hex(result, trace->frame, trace->len);
+		put_hex(result, "frame", trace->frame, trace->len);
 	}
 }
 
@@ -221,12 +209,17 @@ void trace_from_vm(struct writer *result, const struct port *port, uint8_t *fram
 	end_object(result);
 }
 
-static bool step_read_arrival(struct trace *trace, uint16_t *vm) {
+static bool step_read_arrival(struct trace *trace, uint16_t *vm, bool *is_lldp) {
 	struct arrival arrival;
+	struct lldp_heard heard;
 	enum drop drop = frame_from_uplink(trace->frame, trace->len, &arrival);
 	const struct port *port = NULL;
 
-	if (drop == KEEP && !arrival.tagged) {
+	*is_lldp = drop == KEEP && arrival.lldp;
+	if (*is_lldp) {
+		if (!lldp_read(trace->frame, trace->len, &heard))
+			drop = DROP_MALFORMED;
+	} else if (drop == KEEP && !arrival.tagged) {
 		if (trace->terms->accept_untagged)
 			port = ports_by_mac(ports_now(), arrival.destination_mac);
 		drop = port != NULL ? KEEP : DROP_UNTAGGED;
@@ -235,7 +228,8 @@ static bool step_read_arrival(struct trace *trace, uint16_t *vm) {
 	if (drop == KEEP) {
 		*vm = port != NULL ? port->vm : arrival.vm;
 		put_boolean(trace->result, "tagged", arrival.tagged);
-		put_integer(trace->result, "vm", *vm);
+		if (!*is_lldp)
+			put_integer(trace->result, "vm", *vm);
 	}
 	if (drop == KEEP && arrival.tagged) {
 		trace->frame = tags_strip(trace->frame);
@@ -247,11 +241,14 @@ static bool step_read_arrival(struct trace *trace, uint16_t *vm) {
 void trace_from_uplink(struct writer *result, uint8_t *frame, size_t len) {
 	struct trace trace = begin(result, frame, len);
 	uint16_t vm = 0;
+	bool is_lldp;
 
-	if (step_read_arrival(&trace, &vm))
+	if (step_read_arrival(&trace, &vm, &is_lldp) && !is_lldp)
 		step_deliver(&trace, vm);
 	conclude(&trace);
-	if (trace.drop == KEEP)
+	if (trace.drop == KEEP && is_lldp)
+		put_string(result, "output", "control");
+	else if (trace.drop == KEEP)
 		put_output(result, vm);
 	end_object(result);
 }

@@ -148,6 +148,19 @@ void put_string(struct writer *writer, const char *key, const char *value) {
 	put(writer, "\"", 1);
 }
 
+void put_hex(struct writer *writer, const char *key, const uint8_t *bytes, size_t len) {
+	static const char digits[] = "0123456789abcdef";
+
+	put_key(writer, key);
+	put_json(writer, "\"", 1);
+	for (size_t i = 0; i < len; i++) {
+		const char pair[2] = {digits[bytes[i] >> 4], digits[bytes[i] & 15]};
+
+		put_json(writer, pair, sizeof(pair));
+	}
+	put_json(writer, "\"", 1);
+}
+
 void put_json(struct writer *writer, const char *json, size_t len) {
 	put(writer, json, len);
 }

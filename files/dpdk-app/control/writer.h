@@ -27,6 +27,8 @@ void put_boolean(struct writer *writer, const char *key, bool value);
 void put_null(struct writer *writer, const char *key);
 // Bytes that are no UTF-8 become U+FFFD.
 void put_string(struct writer *writer, const char *key, const char *value);
+// Bytes as hexadecimal digits.
+void put_hex(struct writer *writer, const char *key, const uint8_t *bytes, size_t len);
 // A piece of JSON, as it is.
 void put_json(struct writer *writer, const char *json, size_t len);
 void put_newline(struct writer *writer);

@@ -5,13 +5,15 @@
 #define DROPS(X)                                                                                   \
 	/* what the frame says */                                                                  \
 	X(TRUNCATED, "truncated", DROP_AT_VM | DROP_AT_UPLINK)                                     \
-	X(MALFORMED, "malformed", DROP_AT_VM)                                                      \
+	X(MALFORMED, "malformed", DROP_AT_VM | DROP_AT_UPLINK)                                     \
 	X(SOURCE_MAC, "source_mac", DROP_AT_VM)                                                    \
 	X(GUEST_TAGGED, "guest_tagged", DROP_AT_VM)                                                \
+	X(GUEST_LLDP, "guest_lldp", DROP_AT_VM)                                                    \
 	X(ARP_SENDER, "arp_sender", DROP_AT_VM)                                                    \
 	X(ND_SENDER, "nd_sender", DROP_AT_VM)                                                      \
 	X(CONTROL_ROLE, "control_role", DROP_AT_VM)                                                \
 	X(CONTROL_FULL, "control_full", DROP_AT_VM)                                                \
+	X(LLDP_FULL, "lldp_full", DROP_AT_UPLINK)                                                  \
 	/* no rule for it */                                                                       \
 	X(NO_RULE, "no_rule", DROP_AT_VM)                                                          \
 	X(FRAGMENT, "fragment", DROP_AT_VM)                                                        \
@@ -25,7 +27,7 @@
 	X(RULE_REMOVED, "rule_removed", DROP_AT_VM)                                                \
 	/* where it should go */                                                                   \
 	X(NO_UPLINK, "no_uplink", DROP_AT_VM | DROP_AT_RULE)                                       \
-	X(UPLINK_FULL, "uplink_full", DROP_AT_VM | DROP_AT_RULE)                                   \
+	X(UPLINK_FULL, "uplink_full", DROP_AT_VM | DROP_AT_RULE | DROP_AT_UPLINK)                  \
 	X(UNTAGGED, "untagged", DROP_AT_UPLINK)                                                    \
 	X(EXTRA_TAGS, "extra_tags", DROP_AT_UPLINK)                                                \
 	X(UNKNOWN_VM, "unknown_vm", DROP_AT_VM | DROP_AT_RULE | DROP_AT_UPLINK)                    \

@@ -4,6 +4,7 @@
 
 #include "core/bytes.h"
 #include "core/frame_ip.h"
+#include "core/lldp.h"
 #include "core/tags.h"
 
 enum {
@@ -83,6 +84,8 @@ enum drop frame_from_vm(const uint8_t *data, size_t len, const uint8_t mac[MAC_L
 		return read_arp(data, len, mac, key);
 	if (is_tag(ether_type))
 		return DROP_GUEST_TAGGED;
+	if (ether_type == ETHER_LLDP) // it would say that the guest is a neighbour of the network's
+		return DROP_GUEST_LLDP;
 	if (ether_type < ETHER_TYPE_MIN) {
 		key->ether_type = 0;
 		return ether_type <= len ? KEEP : DROP_TRUNCATED;
@@ -105,8 +108,10 @@ enum drop frame_from_uplink(const uint8_t *data, size_t len, struct arrival *arr
 	const uint16_t tpid = be16(data + ETHER_TYPE_AT);
 
 	*arrival = (struct arrival){.destination_mac = data};
-	if (tpid != TPID_8021Q && tpid != TPID_8021AD)
+	if (tpid != TPID_8021Q && tpid != TPID_8021AD) {
+		arrival->lldp = tpid == ETHER_LLDP && lldp_is_group(data);
 		return KEEP;
+	}
 	if (len < ETHER_HEADER_LEN + TAG_LEN)
 		return DROP_TRUNCATED;
 	if (is_tag(be16(data + ETHER_TYPE_AT + TAG_LEN)))

@@ -25,8 +25,9 @@ enum drop frame_unmatched(const struct match_key *key);
 
 // What a frame from the uplink says about where it goes.
 struct arrival {
-	bool tagged;			// its outermost tag is TPID_8021Q or TPID_8021AD
-	uint16_t vm;			// the VLAN id of its only tag, 0..4095, if it has one
+	bool tagged; // its outermost tag is TPID_8021Q or TPID_8021AD
+	bool lldp;   // untagged, to a group address of LLDP: it is for the switch
+	uint16_t vm; // the VLAN id of its only tag, 0..4095, if it has one
 	const uint8_t *destination_mac; // in the frame
 };
 

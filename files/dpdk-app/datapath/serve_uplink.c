@@ -4,6 +4,7 @@
 #include "core/tags.h"
 #include "datapath/count.h"
 #include "datapath/leave.h"
+#include "datapath/lldp.h"
 #include "datapath/serve.h"
 #include "datapath/transit.h"
 
@@ -25,30 +26,43 @@ static void deliver_rows(struct worker *worker, struct rte_mbuf *frames[], unsig
 	}
 }
 
-// Finds the VM that a frame is for, and takes its tag off.
-static enum drop route(const struct worker *worker, struct rte_mbuf *frame) {
-	uint8_t *const data = rte_pktmbuf_mtod(frame, uint8_t *);
-	struct arrival arrival;
-	const enum drop drop = frame_from_uplink(data, frame->data_len, &arrival);
-
-	if (unlikely(drop != KEEP))
-		return drop;
-	if (arrival.tagged) {
-		transit_of(frame)->destination_vm = arrival.vm;
-		tags_strip(data);
-		rte_pktmbuf_adj(frame, TAG_LEN);
-		return KEEP;
+// What no tag leads to a VM. Returns as route().
+static bool route_untagged(struct worker *worker, struct rte_mbuf *frame,
+			   const struct arrival *arrival) {
+	if (arrival->lldp) {
+		lldp_take(worker, frame);
+		return false;
 	}
 
 	const struct port *const port = worker->terms->accept_untagged
 						? ports_by_mac(worker->ports,
-							       arrival.destination_mac)
+							       arrival->destination_mac)
 						: NULL;
 
-	if (port == NULL)
-		return DROP_UNTAGGED;
+	if (port == NULL) {
+		discard(frame, worker->drops, DROP_UNTAGGED);
+		return false;
+	}
 	transit_of(frame)->destination_vm = port->vm;
-	return KEEP;
+	return true;
+}
+
+// Finds the VM that a frame is for, and takes its tag off. False: it is for none, and gone.
+static bool route(struct worker *worker, struct rte_mbuf *frame) {
+	uint8_t *const data = rte_pktmbuf_mtod(frame, uint8_t *);
+	struct arrival arrival;
+	const enum drop drop = frame_from_uplink(data, frame->data_len, &arrival);
+
+	if (unlikely(drop != KEEP)) {
+		discard(frame, worker->drops, drop);
+		return false;
+	}
+	if (!arrival.tagged)
+		return route_untagged(worker, frame, &arrival);
+	transit_of(frame)->destination_vm = arrival.vm;
+	tags_strip(data);
+	rte_pktmbuf_adj(frame, TAG_LEN);
+	return true;
 }
 
 static unsigned serve_queue(struct worker *worker, uint16_t queue) {
@@ -62,14 +76,9 @@ static unsigned serve_queue(struct worker *worker, uint16_t queue) {
 		return 0;
 
 	traffic_add(&worker->received, received, bytes);
-	for (unsigned i = 0; i < received; i++) {
-		const enum drop drop = route(worker, frames[i]);
-
-		if (unlikely(drop != KEEP))
-			discard(frames[i], worker->drops, drop);
-		else
+	for (unsigned i = 0; i < received; i++)
+		if (likely(route(worker, frames[i])))
 			frames[kept++] = frames[i];
-	}
 	lap(worker, STAGE_RECEIVE);
 	deliver_rows(worker, frames, kept);
 	lap(worker, STAGE_DELIVER);
@@ -95,8 +104,14 @@ unsigned serve_inbox(struct worker *worker) {
 		return 0;
 
 	for (unsigned i = 0; i < received; i++) {
-		const struct port *const port =
-			worker->ports->by_vm[transit_of(frames[i])->destination_vm];
+		const uint16_t vm = transit_of(frames[i])->destination_vm;
+
+		if (unlikely(vm == TO_UPLINK)) {
+			lldp_leave(worker, frames[i]);
+			continue;
+		}
+
+		const struct port *const port = worker->ports->by_vm[vm];
 
 		// The VM may have gone, or have come back elsewhere, since the frame was sent here.
 		if (likely(port != NULL && port->worker == worker->number))

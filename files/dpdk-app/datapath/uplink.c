@@ -1,6 +1,8 @@
 #include "datapath/uplink.h"
 
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_devargs.h>
 #include <rte_ethdev.h>
@@ -167,6 +170,32 @@ bool uplink_is_up(const struct uplink *uplink) {
 		return (kernel.ifr_flags & IFF_RUNNING) != 0;
 	return rte_eth_link_get_nowait(uplink->port, &link) == 0 &&
 	       link.link_status == RTE_ETH_LINK_UP;
+}
+
+// What a virtual device that has no kernel interface says of its speed is made up.
+static bool is_virtual(const struct uplink *uplink) {
+	struct rte_eth_dev_info info;
+
+	return rte_eth_dev_info_get(uplink->port, &info) != 0 ||
+	       strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") == 0;
+}
+
+bool uplink_speed(const struct uplink *uplink, uint64_t *bps) {
+	struct ethtool_cmd settings = {.cmd = ETHTOOL_GSET};
+	struct ifreq kernel = {.ifr_data = (char *)&settings};
+	struct rte_eth_link link;
+	uint32_t mbps = 0;
+
+	if (uplink->kernel_interface != 0) {
+		if (ask_kernel(uplink->kernel_interface, SIOCETHTOOL, &kernel))
+			mbps = ethtool_cmd_speed(&settings);
+	} else if (!is_virtual(uplink) && rte_eth_link_get_nowait(uplink->port, &link) == 0) {
+		mbps = link.link_speed;
+	}
+	if (mbps == 0 || mbps == UINT32_MAX) // both: unknown
+		return false;
+	*bps = mbps * UINT64_C(1000000);
+	return true;
 }
 
 unsigned uplink_receive(const struct uplink *uplink, uint16_t queue, struct rte_mbuf *frames[],

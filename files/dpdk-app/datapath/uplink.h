@@ -43,6 +43,9 @@ void uplink_close(struct uplink *uplink);
 
 bool uplink_is_up(const struct uplink *uplink);
 
+// False: nobody knows.
+bool uplink_speed(const struct uplink *uplink, uint64_t *bps);
+
 // A burst from the network, each frame with all its tags in its bytes, which are *bytes in sum.
 unsigned uplink_receive(const struct uplink *uplink, uint16_t queue, struct rte_mbuf *frames[],
 			uint16_t len, uint64_t *bytes);

@@ -1,6 +1,7 @@
 #include "datapath/worker.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <rte_cycles.h>
 #include <rte_lcore.h>
@@ -13,6 +14,7 @@ enum {
 	BUFFER_CACHE = 256,
 	INBOX_LEN = 1024,
 	TO_CONTROL_LEN = 256,
+	LLDP_LEN = 64,
 	DETAILS_LEN = 512,
 };
 
@@ -57,9 +59,11 @@ static struct worker *make_worker(const struct worker_terms *terms, unsigned num
 	worker->inbox = make_ring("inbox", number, INBOX_LEN, RING_F_SC_DEQ);
 	worker->to_control = make_ring("to_control", number, TO_CONTROL_LEN,
 				       RING_F_SP_ENQ | RING_F_SC_DEQ);
+	worker->lldp = make_ring("lldp", number, LLDP_LEN, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	worker->details = make_ring("details", number, DETAILS_LEN, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	scheduler_init(&worker->scheduler, step_shift(terms->hz), rte_rdtsc());
-	return worker->inbox != NULL && worker->to_control != NULL && worker->details != NULL
+	return worker->inbox != NULL && worker->to_control != NULL && worker->lldp != NULL &&
+			       worker->details != NULL
 		       ? worker
 		       : NULL;
 }
@@ -85,4 +89,18 @@ unsigned workers_len(void) {
 
 struct worker *workers_get(unsigned number) {
 	return workers[number];
+}
+
+bool worker_hand(struct worker *worker, uint16_t vm, const uint8_t *data, size_t size) {
+	struct rte_mbuf *frame = rte_pktmbuf_alloc(worker->terms->pool);
+	char *room = frame != NULL ? rte_pktmbuf_append(frame, (uint16_t)size) : NULL;
+
+	if (room != NULL) {
+		memcpy(room, data, size);
+		transit_of(frame)->destination_vm = vm;
+		if (rte_ring_mp_enqueue(worker->inbox, frame) == 0)
+			return true;
+	}
+	rte_pktmbuf_free(frame);
+	return false;
 }

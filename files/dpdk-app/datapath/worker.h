@@ -9,6 +9,7 @@
 #include <rte_ring.h>
 
 #include "core/scheduler.h"
+#include "core/shaper.h"
 #include "datapath/counter.h"
 #include "datapath/ports.h"
 #include "datapath/rules.h"
@@ -58,6 +59,7 @@ struct worker {
 	uint32_t buffers;	     // its share of terms->buffers
 	struct rte_ring *inbox;	     // frames for its VMs, from other cores and from control
 	struct rte_ring *to_control; // control frames of VM 0
+	struct rte_ring *lldp;	     // LLDP frames, for control
 	struct rte_ring *details;    // empty struct rule_detail, from control
 	atomic_bool stop;
 
@@ -75,8 +77,11 @@ struct worker {
 	struct counter busy_polls;
 	struct counter packets; // taken from VMs, uplink and inbox
 	struct counter cycles[STAGE_COUNT];
+	struct counter lldp_received; // good or not
+	struct counter lldp_sent;
 	struct counter drops[DROP_COUNT];
 
+	struct shaper strangers; // LLDP frames of neighbours that control does not know
 	struct scheduler scheduler;
 } __rte_cache_aligned;
 
@@ -89,3 +94,7 @@ bool workers_init(const struct worker_terms *terms);
 
 unsigned workers_len(void);
 struct worker *workers_get(unsigned number);
+
+// Puts a frame of control's into the inbox of a core, which has this VM, or TO_UPLINK. False: no
+// room.
+bool worker_hand(struct worker *worker, uint16_t vm, const uint8_t *data, size_t len);

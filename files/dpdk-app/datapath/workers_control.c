@@ -14,6 +14,8 @@ const uint64_t delay_bucket_ns[DELAY_BUCKETS] = {
 
 static _Atomic uint32_t epoch = 1;
 
+static struct counter left_out; // LLDP frames that control drops
+
 uint32_t counters_epoch(void) {
 	return atomic_load_explicit(&epoch, memory_order_relaxed);
 }
@@ -27,9 +29,16 @@ void uplink_counters_read(struct uplink_counters *counters) {
 		counters->received_bytes += counter_read(&worker->received.bytes);
 		counters->sent_packets += counter_read(&worker->sent.packets);
 		counters->sent_bytes += counter_read(&worker->sent.bytes);
+		counters->lldp_received += counter_read(&worker->lldp_received);
+		counters->lldp_sent += counter_read(&worker->lldp_sent);
 		for (unsigned drop = 0; drop < DROP_COUNT; drop++)
 			counters->drops[drop] += counter_read(&worker->drops[drop]);
 	}
+	counters->drops[DROP_LLDP_FULL] += counter_read(&left_out);
+}
+
+void lldp_leave_out(void) {
+	counter_add(&left_out, 1);
 }
 
 // A value that a data core writes.
@@ -65,6 +74,8 @@ static void reset_drops(struct counter drops[]) {
 static void reset_worker(struct worker *worker) {
 	traffic_reset(&worker->received);
 	traffic_reset(&worker->sent);
+	counter_reset(&worker->lldp_received);
+	counter_reset(&worker->lldp_sent);
 	counter_reset(&worker->polls);
 	counter_reset(&worker->busy_polls);
 	counter_reset(&worker->packets);
@@ -84,6 +95,7 @@ void counters_reset(void) {
 	}
 	for (unsigned i = 0; i < workers_len(); i++)
 		reset_worker(workers_get(i));
+	counter_reset(&left_out);
 }
 
 size_t control_frame_next(uint8_t *data, size_t size) {
@@ -107,21 +119,7 @@ size_t control_frame_next(uint8_t *data, size_t size) {
 bool control_frame_send(uint16_t vm, const uint8_t *data, size_t len) {
 	const struct port *port = ports_now()->by_vm[vm];
 
-	if (port == NULL)
-		return false;
-
-	struct worker *worker = workers_get(port->worker);
-	struct rte_mbuf *frame = rte_pktmbuf_alloc(worker->terms->pool);
-	char *room = frame != NULL ? rte_pktmbuf_append(frame, (uint16_t)len) : NULL;
-
-	if (room != NULL) {
-		memcpy(room, data, len);
-		transit_of(frame)->destination_vm = vm;
-		if (rte_ring_mp_enqueue(worker->inbox, frame) == 0)
-			return true;
-	}
-	rte_pktmbuf_free(frame);
-	return false;
+	return port != NULL && worker_hand(workers_get(port->worker), vm, data, len);
 }
 
 void details_refill(void) {

@@ -12,7 +12,8 @@
 struct uplink_counters {
 	uint64_t received_packets, received_bytes; // dropped or not
 	uint64_t sent_packets, sent_bytes;
-	uint64_t drops[DROP_COUNT]; // only those with DROP_AT_UPLINK
+	uint64_t lldp_received, lldp_sent; // of these
+	uint64_t drops[DROP_COUNT];	   // only those with DROP_AT_UPLINK
 };
 
 // Of all data cores together, since the last reset.
@@ -44,6 +45,9 @@ size_t control_frame_next(uint8_t *data, size_t size);
 
 // Sends a frame to a VM. False: no port, or no room; nothing was sent.
 bool control_frame_send(uint16_t vm, const uint8_t *data, size_t len);
+
+// Counts an LLDP frame of a neighbour for whom there is no place: the drop lldp_full.
+void lldp_leave_out(void);
 
 // Gives the data cores what they took from their stock of struct rule_detail. For now and then
 // (each tick of control, 100 ms or less).

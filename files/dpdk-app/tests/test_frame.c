@@ -112,10 +112,14 @@ static const struct vm_row from_vm[] = {
 	 BYTES(ETHER "\x88\xa8\x00\x07" IPV4_UDP("\x00\x1c")), DROP_GUEST_TAGGED, NO_KEY},
 	{"an old stacked tag is no guest's either",
 	 BYTES(ETHER "\x91\x00\x00\x07" IPV4_UDP("\x00\x1c")), DROP_GUEST_TAGGED, NO_KEY},
+	{"a guest is no neighbour of the network's",
+	 BYTES("\x01\x80\xc2\x00\x00\x0e" GUEST "\x88\xcc\x02\x07"), DROP_GUEST_LLDP, NO_KEY},
+	{"whomever it tells of itself", BYTES(ETHER "\x88\xcc\x02\x07"), DROP_GUEST_LLDP, NO_KEY},
 };
 
 #define BROADCAST "\xff\xff\xff\xff\xff\xff"
 #define MULTICAST "\x01\x00\x5e\x00\x00\x01"
+#define NEAREST	  "\x01\x80\xc2\x00\x00\x0e"
 #define NEIGHBOUR "\x02\x01\x01\x01\x01\x01"
 
 struct uplink_row {
@@ -126,39 +130,47 @@ struct uplink_row {
 	bool tagged;
 	uint16_t vm;
 	bool for_guest;
+	bool lldp;
 };
 
 static const struct uplink_row from_uplink[] = {
-	{"one tag names the VM", BYTES(GUEST PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7, true},
+	{"one tag names the VM", BYTES(GUEST PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7, true,
+	 false},
 	{"a service tag names it as well", BYTES(GUEST PEER "\x88\xa8\x00\x07\x08\x00"), KEEP, true,
-	 7, true},
+	 7, true, false},
 	{"priority bits are no part of the id", BYTES(GUEST PEER "\x81\x00\xff\xfe\x08\x00"), KEEP,
-	 true, 4094, true},
+	 true, 4094, true, false},
 	{"the reserved id is read as it is", BYTES(GUEST PEER "\x81\x00\x0f\xff\x08\x00"), KEEP,
-	 true, 4095, true},
+	 true, 4095, true, false},
 	{"another MAC is not for this VM", BYTES(PEER PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true,
-	 7, false},
+	 7, false, false},
 	{"nor is one that only looks like a group",
-	 BYTES(NEIGHBOUR PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7, false},
+	 BYTES(NEIGHBOUR PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7, false, false},
 	{"a broadcast is for the VM of its tag", BYTES(BROADCAST PEER "\x81\x00\x00\x07\x08\x06"),
-	 KEEP, true, 7, true},
-	{"so is a multicast", BYTES(MULTICAST PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7,
-	 true},
+	 KEEP, true, 7, true, false},
+	{"so is a multicast", BYTES(MULTICAST PEER "\x81\x00\x00\x07\x08\x00"), KEEP, true, 7, true,
+	 false},
 	{"a frame without a tag is for the caller to judge", BYTES(GUEST PEER "\x08\x00"), KEEP,
-	 false, 0, true},
+	 false, 0, true, false},
 	{"the old stacked TPID is no tag of ours", BYTES(GUEST PEER "\x91\x00\x00\x07\x08\x00"),
-	 KEEP, false, 0, true},
+	 KEEP, false, 0, true, false},
+	{"LLDP is for the switch", BYTES(NEAREST PEER "\x88\xcc"), KEEP, false, 0, true, true},
+	{"to an address of its own alone", BYTES(GUEST PEER "\x88\xcc"), KEEP, false, 0, true,
+	 false},
+	{"and not what a bridge says", BYTES(NEAREST PEER "\x00\x26"), KEEP, false, 0, true, false},
+	{"nor what has a tag", BYTES(NEAREST PEER "\x81\x00\x00\x07\x88\xcc"), KEEP, true, 7, true,
+	 false},
 	{"two tags", BYTES(GUEST PEER "\x81\x00\x00\x07\x81\x00\x00\x08\x08\x00"), DROP_EXTRA_TAGS,
-	 false, 0, false},
+	 false, 0, false, false},
 	{"an inner service tag is a second one", BYTES(GUEST PEER "\x81\x00\x00\x07\x88\xa8"),
-	 DROP_EXTRA_TAGS, false, 0, false},
+	 DROP_EXTRA_TAGS, false, 0, false, false},
 	{"an inner old stacked tag too", BYTES(GUEST PEER "\x88\xa8\x00\x07\x91\x00"),
-	 DROP_EXTRA_TAGS, false, 0, false},
-	{"an empty frame", BYTES(""), DROP_TRUNCATED, false, 0, false},
-	{"13 bytes", BYTES(GUEST PEER "\x81"), DROP_TRUNCATED, false, 0, false},
-	{"a TPID alone", BYTES(GUEST PEER "\x81\x00"), DROP_TRUNCATED, false, 0, false},
+	 DROP_EXTRA_TAGS, false, 0, false, false},
+	{"an empty frame", BYTES(""), DROP_TRUNCATED, false, 0, false, false},
+	{"13 bytes", BYTES(GUEST PEER "\x81"), DROP_TRUNCATED, false, 0, false, false},
+	{"a TPID alone", BYTES(GUEST PEER "\x81\x00"), DROP_TRUNCATED, false, 0, false, false},
 	{"a tag without what follows it", BYTES(GUEST PEER "\x88\xa8\x00\x07\x08"), DROP_TRUNCATED,
-	 false, 0, false},
+	 false, 0, false, false},
 };
 
 static void check_from_uplink(void **state) {
@@ -170,6 +182,7 @@ static void check_from_uplink(void **state) {
 	if (row->drop == KEEP) {
 		assert_int_equal(arrival.tagged, row->tagged);
 		assert_int_equal(arrival.vm, row->vm);
+		assert_int_equal(arrival.lldp, row->lldp);
 		assert_ptr_equal(arrival.destination_mac, data);
 		assert_int_equal(frame_is_for(data, (const uint8_t *)GUEST), row->for_guest);
 	}

@@ -61,6 +61,18 @@ static void check_integer(void **state) {
 	check_text(&writer, row->json);
 }
 
+static void bytes_are_digits(void **state) {
+	static const uint8_t bytes[] = {0x00, 0x1f, 0xa0, 0xff};
+	struct writer writer = {0};
+
+	(void)state;
+	put_object(&writer, NULL);
+	put_hex(&writer, "a", bytes, sizeof(bytes));
+	put_hex(&writer, "b", bytes, 0);
+	end_object(&writer);
+	check_text(&writer, "{\"a\":\"001fa0ff\",\"b\":\"\"}");
+}
+
 static void values_are_parted_where_they_have_to_be(void **state) {
 	struct writer writer = {0};
 
@@ -105,6 +117,7 @@ static void a_long_text_is_whole(void **state) {
 int main(void) {
 	const struct CMUnitTest whole[] = {
 		cmocka_unit_test(values_are_parted_where_they_have_to_be),
+		cmocka_unit_test(bytes_are_digits),
 		cmocka_unit_test(a_long_text_is_whole),
 	};
 

@@ -90,7 +90,7 @@ def test_vms_of_one_end_host_use_no_link(testbed):
         ),
         pytest.param(
             1,
-            r"no rule brings the echoes back; add to testbed_rules: from: beta-vm-01, to: alpha-vm-01, "
+            r"no rule brings the echoes back; add to testbed_flows one from: beta-vm-01, to: alpha-vm-01, "
             r"protocol: udp, source_port: 7, destination_port: 40000",
             id="no-rule-back",
         ),

@@ -7,8 +7,6 @@ import typing as t
 
 import pytest
 from ansible_collections.detnet.testbed.plugins.module_utils._fabric import Port, parse_links
-from hypothesis import given
-from hypothesis import strategies as st
 
 NODES = {"alpha": False, "beta": False, "gamma": False, "s1": True, "s2": True, "a-rather-long-switch": True}
 LINKS = [["alpha:0", "s1:1"], ["s1:2", "s2:1"], ["s2:2", "beta:0"]]
@@ -118,33 +116,3 @@ def test_follows_the_tags(
 ) -> None:
     fabric, _faults = parse_links(LINKS, NODES)
     assert fabric.follow(source, tags) == (way.split(), left, end)
-
-
-@pytest.mark.parametrize(
-    ("destination", "ports"),
-    [
-        pytest.param("beta", "s1:3", id="by-the-shorter-way"),
-        pytest.param("gamma", "", id="to-nowhere"),
-    ],
-)
-def test_finds_a_way(destination: str, ports: str) -> None:
-    links = [["alpha:0", "s1:1"], ["s1:2", "s2:1"], ["s2:2", "s1:4"], ["s1:3", "beta:0"]]
-    fabric, _faults = parse_links(links, NODES)
-    assert " ".join(map(str, fabric.route("alpha", destination))) == ports
-
-
-def test_finds_no_way_through_an_end_host() -> None:
-    fabric, _faults = parse_links([["alpha:0", "beta:0"]], NODES)
-    assert fabric.route("alpha", "gamma") == []
-
-
-@given(
-    st.lists(st.lists(st.tuples(st.sampled_from(["s1", "s2"]), st.integers(1, 4)), min_size=2, max_size=2))
-)
-def test_tags_made_of_a_way_lead_along_it(pairs: list[list[tuple[str, int]]]) -> None:
-    links = [[f"{node}:{port}" for node, port in pair] for pair in pairs]
-    fabric, _faults = parse_links([["alpha:0", "s1:9"], ["s2:9", "beta:0"], *links], NODES)
-    ports = fabric.route("alpha", "beta")
-    if ports:
-        way, left, end = fabric.follow("alpha", [*(port.number * 10 + 3 for port in ports), 1])
-        assert (way[-1], left, end) == ("beta", [1], None)

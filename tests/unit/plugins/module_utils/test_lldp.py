@@ -110,9 +110,10 @@ def test_any_bytes_are_a_frame_or_refused_with_their_place(data: bytes, begin: i
 @pytest.mark.parametrize(
     ("data", "offset", "why"),
     [
-        pytest.param(b"", 0, "less than an Ethernet header", id="nothing"),
-        pytest.param(WHOLE[:13], 13, "less than an Ethernet header", id="short"),
+        pytest.param(b"", 0, "bytes, not 14 to 1514", id="nothing"),
+        pytest.param(WHOLE[:13], 13, "bytes, not 14 to 1514", id="short"),
         pytest.param(WHOLE[:12] + b"\x08\x00", 12, "EtherType is 0x0800", id="something-else"),
+        pytest.param(OPEN.ljust(1515, b"\0"), 1514, "has 1515 bytes, not 14 to 1514", id="long"),
         pytest.param(HEADER, 14, "no chassis id", id="no-tlv"),
         pytest.param(HEADER + b"\x02", 14, "within the header", id="half-a-header"),
         pytest.param(HEADER + bytes(46), 14, "no chassis id", id="ended-at-once"),

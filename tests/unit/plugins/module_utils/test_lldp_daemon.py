@@ -80,6 +80,24 @@ def test_a_chameleon_end_host_is_known_by_the_bytes_that_lldpd_cannot_read() -> 
     assert found["chassis_id"] == {"subtype": "network_address", "value": "10.0.0.1"}
 
 
+def test_a_name_that_looks_like_four_bytes_is_no_address() -> None:
+    tree = json.loads(PRINTED)
+    tree["lldp"][0]["interface"][1]["chassis"][0]["id"] = [{"type": "local", "value": "0a 00 00 01"}]
+    found = _lldp_daemon.neighbors(json.dumps(tree))[1]
+    assert found["shape"] == "standard"
+    assert found["chassis_id"] == {"subtype": "local", "value": "0a 00 00 01"}
+
+
+def test_capabilities_come_in_the_order_of_the_standard() -> None:
+    tree = json.loads(PRINTED)
+    kinds = [{"type": kind, "enabled": kind == "Wlan"} for kind in ("Bridge", "Router", "Wlan", "Station")]
+    tree["lldp"][0]["interface"][0]["chassis"][0]["capability"] = kinds
+    assert _lldp_daemon.neighbors(json.dumps(tree))[0]["capabilities"] == {
+        "available": ["bridge", "wlan_access_point", "router", "station"],
+        "enabled": ["wlan_access_point"],
+    }
+
+
 @pytest.mark.parametrize("printed", ['{"lldp": []}', '{"lldp": [{}]}'])
 def test_nobody_is_there(printed: str) -> None:
     assert _lldp_daemon.neighbors(printed) == []

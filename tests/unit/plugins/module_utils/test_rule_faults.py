@@ -23,8 +23,7 @@ ANY = dict.fromkeys(("protocol", "source_ip", "destination_ip", "source_port", "
 OFF = dict.fromkeys(("rate_bps", "burst_bits"))
 PROTOCOL_WAY_OUT = "choose icmp, tcp, udp, icmpv6 or a number from 0 to 255"
 ETHER_TYPE_WAY_OUT = (
-    "choose ipv4, arp, ipv6, profinet, ethercat, goose, sampled-values, lldp, ptp "
-    "or a number from 0x0600 to 0xffff"
+    "choose ipv4, arp, ipv6, profinet, ethercat, goose, sampled-values, ptp or a number from 0x0600 to 0xffff"
 )
 ADDRESS_WAY_OUT = "give an address such as 10.20.0.11, or a prefix such as 10.20.0.0/16"
 
