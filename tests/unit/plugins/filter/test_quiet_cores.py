@@ -84,7 +84,7 @@ def test_draws_what_there_is(measured: dict[str, t.Any], says: str) -> None:
 
 def test_says_that_matplotlib_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(AnsibleFilterError, match="matplotlib.*; install matplotlib"):
+    with pytest.raises(AnsibleFilterError, match=r"matplotlib.*; install matplotlib"):
         FILTERS["quiet_cores_svg"](MEASURED)
 
 
