@@ -30,6 +30,10 @@ PATHS = ("shortest", "least_loaded")
 MOST_QUEUE = 9
 
 
+def is_flow_name(value: t.Any) -> bool:
+    return isinstance(value, str) and is_name(value)
+
+
 def is_queue(value: t.Any) -> bool:
     return _rule_faults.is_number(value, 0, MOST_QUEUE)
 
@@ -47,7 +51,7 @@ def is_path(value: t.Any) -> bool:
 
 
 CHECKS: dict[str, tuple[t.Callable[[t.Any], bool], str]] = {
-    "name": (is_name, NAME_WAY_OUT),
+    "name": (is_flow_name, NAME_WAY_OUT),
     "deadline_us": (is_time, "give microseconds above 0"),
     "queue": (is_queue, f"choose 0 to {MOST_QUEUE}, of which the highest goes first"),
     "via": (is_names, "give a list of network switches"),
@@ -77,7 +81,7 @@ def flow_faults(
         if node not in switches
     ]
     faults += [
-        f"disjoint_from has {name!r}, which is no other flow; {did_you_mean(name, flows - {flow.get('name')})}"
+        f"disjoint_from has {name!r}, which is no other flow; {did_you_mean(name, flows - {str(flow.get('name'))})}"
         for name in others
         if name not in flows or name == flow.get("name")
     ]

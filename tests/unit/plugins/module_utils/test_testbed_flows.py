@@ -10,7 +10,10 @@ import math
 import typing as t
 
 import pytest
+from ansible_collections.detnet.testbed.plugins.module_utils._flow_faults import KEYS
 from ansible_collections.detnet.testbed.plugins.module_utils._testbed import TestbedError, compile_testbed
+from hypothesis import given
+from hypothesis import strategies as st
 
 Flow = dict[str, t.Any]
 
@@ -195,6 +198,9 @@ def test_a_frame_that_is_longer_than_the_burst_leaves_as_a_whole() -> None:
             {"name": "A B"},
             "name is 'A B'; use a-z, 0-9 and, between them, hyphens",
             id="a-name-with-a-space",
+        ),
+        pytest.param(
+            {"name": 1}, "name is 1; use a-z, 0-9 and, between them, hyphens", id="a-number-for-a-name"
         ),
         pytest.param({"rate_bps": None}, "rate_bps is missing; add it", id="no-rate"),
         pytest.param(
@@ -403,3 +409,31 @@ def test_a_flow_without_a_way_is_told() -> None:
     assert faults(VIDEO, testbed_links=LINKS[:1]) == [
         "testbed_flows[0] (video): beta has no link; give it one in testbed_links"
     ]
+
+
+plain = st.none() | st.booleans() | st.integers(-1, 10**10) | st.floats() | st.text(max_size=3)
+known = st.sampled_from(
+    ["video", "bulk", "alpha-vm-01", "alpha-vm-02", "beta-vm-07", "s1", "s3", "udp", "least_loaded"]
+)
+values = (
+    plain
+    | known
+    | st.lists(plain | known, max_size=3)
+    | st.dictionaries(st.text(max_size=2), plain, max_size=2)
+)
+asked = st.dictionaries(st.sampled_from([*KEYS, "tags"]), values, max_size=4).map(
+    lambda change: VIDEO | change
+)
+
+
+@given(st.lists(asked | values, max_size=4))
+def test_whatever_is_asked_for_is_compiled_or_refused(flows: list[t.Any]) -> None:
+    found: dict[str, t.Any] = {}
+    told = []
+    try:
+        found = compiled(*flows)
+    except TestbedError as exc:
+        told = exc.faults
+    assert bool(found) != bool(told)
+    assert all(fault.startswith("testbed_flows") for fault in told)
+    assert [flow["name"] for flow in found.get("flows", [])] == [flow["name"] for flow in flows if found]
