@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A container runtime whose one container is files of a folder: sh container_runtime.sh FOLDER VERB.
 #
 # A file hang-VERB or refuse-VERB there has that verb wait or fail; a file slow has stop take a while, as a real one does.
