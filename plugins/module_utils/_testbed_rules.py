@@ -95,7 +95,7 @@ def unknown_vm_faults(rule: Variables, vms: t.Mapping[str, Vm]) -> list[str]:
 
 def match_faults(rule: Variables) -> list[str]:
     """Return what is wrong with the match, whose addresses follow from the ends."""
-    if family_of(rule) not in FAMILIES:
+    if family_of(rule) not in list(FAMILIES):  # whatever it is: a dict takes no list
         return [f"family is {rule['family']!r}; choose {' or '.join(FAMILIES)}"]
     faults = _rule_faults.match_faults({"vm": 0, **{key: rule.get(key) for key in MATCH}})
     if not faults and rule.get("ether_type") is not None and rule.get("family") is not None:
@@ -111,7 +111,7 @@ def ends_faults(rule: Variables, source: Vm, destination: Vm) -> list[str]:
     faults = []
     if destination["id"] == 0 and source["host"] != destination["host"]:
         faults.append("no tag stands for VM 0, so no rule leads to it; choose a destination with another id")
-    if rule.get("ether_type") is not None or family_of(rule) not in FAMILIES:
+    if rule.get("ether_type") is not None or family_of(rule) not in list(FAMILIES):
         return faults
     address, ip, network = FAMILIES[family_of(rule)]
     faults += [

@@ -84,21 +84,23 @@ def test_every_frame_goes_one_way_or_the_other(on: Bench, figures: Figures) -> N
     )
 
 
-def test_what_waits_keeps_its_time_and_goes_the_new_way(on: Bench) -> None:
-    """A change gives no new bucket, so frames leave when they would have left."""
+def test_what_waits_keeps_its_time_and_its_way_and_what_comes_follows_it(on: Bench) -> None:
+    """A change gives no new bucket, and a waiting frame has been charged for the tags that it has."""
     count, at_once, rate = 60, 10, 10**5
     terms = {"rate_bps": rate, "burst_bits": at_once * cost_bits(FRAME, len(WAYS[0]))}
     on.switch.call("rule.set", rules=[rule(tags=WAYS[0], **terms)])
+    *first, last = numbered(count + 1, FRAME)
     began = time.monotonic()
-    on.vms[1].send(*numbered(count, FRAME))
+    on.vms[1].send(*first)
     wait_until("those of the burst left", lambda: counted(on)[0]["packets"] >= at_once)
     on.switch.call("rule.replace", rules=[rule(tags=WAYS[1], **terms)])
-    frames = [on.wire.receive() for _frame in range(count)]
+    on.vms[1].send(last)
+    frames = [on.wire.receive() for _frame in range(count + 1)]
     took = time.monotonic() - began
-    found = [number_and_tags(frame) for frame in frames if frame]
-    assert [number for number, _tags in found] == list(range(count))
-    assert found[0][1] == WAYS[0]
-    assert found[-1][1] == WAYS[1]
-    assert took >= (count - at_once) * cost_bits(FRAME, len(WAYS[0])) / rate
+    assert [number_and_tags(frame) for frame in frames if frame] == [
+        *((number, WAYS[0]) for number in range(count)),
+        (count, WAYS[1]),
+    ]
+    assert took >= (count + 1 - at_once) * cost_bits(FRAME, len(WAYS[0])) / rate
     assert on.wire.receive(QUIET_S) is None
     assert on.switch.drops() == {}

@@ -202,6 +202,9 @@ def test_a_frame_that_is_longer_than_the_burst_leaves_as_a_whole() -> None:
         pytest.param(
             {"name": 1}, "name is 1; use a-z, 0-9 and, between them, hyphens", id="a-number-for-a-name"
         ),
+        pytest.param(
+            {"family": ["ipv4"]}, "family is ['ipv4']; choose ipv4 or ipv6", id="a-list-for-a-family"
+        ),
         pytest.param({"rate_bps": None}, "rate_bps is missing; add it", id="no-rate"),
         pytest.param(
             {"rate_bps": "1G"}, "rate_bps is '1G'; choose 1 to 400000000000", id="a-rate-in-letters"
