@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -143,6 +144,15 @@ class Churn:
         self.on.vms[CHURNED].send(*[bytes(datagram(vm=CHURNED))] * 3)
 
 
+def opened(place: pathlib.Path) -> list[str]:
+    """Return what the files of a process are, but for those that it closes meanwhile, such as a connection of ours."""
+    found = []
+    for file in place.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            found.append(os.readlink(file))
+    return found
+
+
 def used(pid: int) -> dict[str, int]:
     """Return what the process has of each resource; the files are those that are no hugepages."""
     place = pathlib.Path(f"/proc/{pid}")
@@ -153,7 +163,7 @@ def used(pid: int) -> dict[str, int]:
     return {
         "resident KiB": kib["Rss"],
         "hugepage KiB": kib["Private_Hugetlb"] + kib["Shared_Hugetlb"],
-        "files": sum(not os.readlink(file).startswith("/memfd:seg_") for file in (place / "fd").iterdir()),
+        "files": sum(not file.startswith("/memfd:seg_") for file in opened(place / "fd")),
         "threads": len(list((place / "task").iterdir())),
     }
 
