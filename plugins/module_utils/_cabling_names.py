@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 import typing as t
 
+from ansible_collections.detnet.testbed.plugins.module_utils import _lldp_neighbor
+
 Values = t.Mapping[str, t.Any]
 
 END_HOST, NETWORK_SWITCH, VM, UNKNOWN = "end_host", "network_switch", "vm", "unknown"
@@ -45,10 +47,7 @@ def is_number(port: str) -> bool:
 
 def clean(text: t.Any) -> str:
     """Return text on one line, short, in which what no terminal should get is escaped."""
-    shown = "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode()
-        for one in str(text)[: TEXT_MAX + 1]
-    )
+    shown = _lldp_neighbor.escaped(str(text)[: TEXT_MAX + 1])
     return shown if len(shown) <= TEXT_MAX else f"{shown[: TEXT_MAX - 3]}..."
 
 

@@ -15,7 +15,6 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _lldp_interface,
     _lldp_socket,
     _nic_command,
-    _sysfs,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._controller_config import Config, ConfigError
 from ansible_collections.detnet.testbed.plugins.module_utils._ledger_file import LedgerError
@@ -40,9 +39,10 @@ def send(config: Config, address: str, interface: str) -> str:
         enter(uplink.network_namespace)
     if problem := _lldp_interface.problem(device(interface, config.nic_ledger)):
         raise SendError(problem)
-    mac = _sysfs.text("/", f"sys/class/net/{interface}/address") or ""
     try:
-        _lldp_socket.send(interface, _lldp.encode(_lldp.chameleon(mac, address)), 1, 0)
+        _lldp_socket.send(
+            interface, _lldp.encode(_lldp.chameleon(_lldp_interface.mac(interface), address)), 1, 0
+        )
     except OSError as exc:
         raise SendError(_lldp_interface.explained(exc)) from exc
     return f"sent one LLDP frame for {address} on {interface}"

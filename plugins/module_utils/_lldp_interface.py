@@ -56,6 +56,11 @@ def port(interface: str, root: str = "/") -> dict[str, int | None]:
     }
 
 
+def mac(interface: str, root: str = "/") -> str:
+    """Return the MAC address of an interface, empty if there is none."""
+    return _sysfs.text(root, f"sys/class/net/{interface}/address") or ""
+
+
 def explained(error: OSError) -> str:
     """Return the cause of an error of a packet socket, and the way out where there is one."""
     reason = REASONS.get(error.errno or 0)

@@ -162,8 +162,12 @@ def address(family: int, packed: bytes) -> str:
 
 def printable(text: bytes) -> str:
     """Return text on one line, in which what no terminal should get is escaped as Python does."""
-    found = text.decode(errors="backslashreplace")
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in found)
+    return escaped(text.decode(errors="backslashreplace"))
+
+
+def escaped(text: str) -> str:
+    """Return text with the escapes of printable()."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def capabilities(bits: int) -> list[str]:

@@ -148,7 +148,6 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _lldp_neighbor,
     _lldp_socket,
     _lldp_switch,
-    _sysfs,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_daemon import DaemonError
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_hearing import Hearing
@@ -182,7 +181,7 @@ def announcement(said: dict[str, t.Any]) -> tuple[str, bytes]:
     """Return an interface and the frame to send on it. Raises LldpError."""
     interface = said["interface"]
     frame = _lldp.standard(
-        _sysfs.text("/", f"sys/class/net/{interface}/address") or "",
+        _lldp_interface.mac(interface),
         said["port_id"] or interface,
         ttl_s=said["ttl_s"],
         system_name=said["system_name"],

@@ -93,7 +93,6 @@ from ansible_collections.detnet.testbed.plugins.module_utils import (
     _lldp,
     _lldp_interface,
     _lldp_socket,
-    _sysfs,
 )
 from ansible_collections.detnet.testbed.plugins.module_utils._lldp_tlv import LldpError
 
@@ -143,7 +142,7 @@ def main() -> None:
     params = module.params
     if wrong := faults(params):
         module.fail_json(msg=f"Cannot send LLDP: {'; '.join(wrong)}")
-    mac = _sysfs.text("/", f"sys/class/net/{params['interface']}/address") or ""
+    mac = _lldp_interface.mac(params["interface"])
     try:
         data = _lldp.encode(frame(params, mac))
         if module.check_mode:
